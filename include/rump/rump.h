@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rump.h - a Linux kernel in this process: start it, be a process of it, give
+ * it devices.  The system calls are in <rump/rump_syscalls.h>.
+ *
+ * All functions are thread-safe.  Those that return int return 0 or a negative
+ * errno unless said otherwise.  A thread that makes its first call becomes a
+ * thread of the rump kernel's default process by itself.
+ */
+#ifndef RUMP_RUMP_H
+#define RUMP_RUMP_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Boots the kernel; the second and later calls do nothing.  Reads RUMP_NCPU,
+ * RUMP_MEMLIMIT (bytes, suffixes k, m, g), RUMP_VERBOSE and RUMP_MOUNT.  Every
+ * other call below boots the kernel if it must.
+ */
+int rump_init(void);
+/* Also serves clients on url (see rump_server(1)).  -EADDRINUSE etc. */
+int rump_init_server(const char *url);
+/*
+ * A daemon that forks before it is ready: begin forks, the parent waits and
+ * exits with the status that the child hands to done (0: success); call begin
+ * before rump_init().
+ */
+int rump_daemonize_begin(void);
+int rump_daemonize_done(int error);
+
+/* Makes system call nr (or a private one, rump_calls.h).  Result or -errno. */
+long rump_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
+
+/*
+ * lwproc.  An lwp is a task of the rump kernel that a host thread can be.
+ * rfork: makes a new process and switches to it: RUMP_RFFD_COPY (default)
+ * copies the descriptors of the current one, RUMP_RFFD_SHARE shares them,
+ * RUMP_RFFD_CLEAR starts with none.  newlwp: a further lwp of process pid,
+ * switched to.  switch: from now on the calling thread is lwp (NULL: none);
+ * -EBUSY if another thread is.  releaselwp: ends the current lwp, and the
+ * process with its last one.
+ */
+struct rump_lwp;
+#define RUMP_RFFD_COPY	0x0
+#define RUMP_RFFD_SHARE	0x1
+#define RUMP_RFFD_CLEAR	0x2
+int rump_pub_lwproc_rfork(int flags);
+int rump_pub_lwproc_newlwp(pid_t pid);
+int rump_pub_lwproc_switch(struct rump_lwp *lwp);
+int rump_pub_lwproc_releaselwp(void);
+struct rump_lwp *rump_pub_lwproc_curlwp(void);
+
+/*
+ * A host file or device as a block device of the rump kernel: key is its name
+ * ("/dev/NAME").  offset and size in bytes; RUMP_ETFS_SIZE_ENDOFF: to the end.
+ */
+#define RUMP_ETFS_SIZE_ENDOFF	0
+enum rump_etfs_type { RUMP_ETFS_BLK, RUMP_ETFS_BLK_RO };
+int rump_pub_etfs_register(const char *key, const char *hostpath,
+    enum rump_etfs_type type);
+int rump_pub_etfs_register_withsize(const char *key, const char *hostpath,
+    enum rump_etfs_type type, uint64_t offset, uint64_t size);
+int rump_pub_etfs_remove(const char *key);
+
+/*
+ * Mounts by the mount specification SOURCE:DIR[,type=T][,ro][,part=N]...;
+ * on failure one line on stderr quotes what is wrong.
+ */
+int rump_pub_mount(const char *spec);
+
+/* Unmounts all file systems, writes everything back, ends the kernel's work;
+ * later calls return -ESHUTDOWN. */
+int rump_pub_shutdown(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rump_calls.h - private calls of a rump kernel, numbered beside the system
+ * calls of Linux and made in the same way (rump_syscall(), rumpclient_syscall()).
+ * They return >= 0 or a negative errno.
+ */
+#ifndef RUMP_RUMP_CALLS_H
+#define RUMP_RUMP_CALLS_H
+
+#define RUMP_CALL_BASE		0x5200
+
+/*
+ * fd_attach(int rfd, int farfd): farfd, one end of an AF_UNIX socketpair of the
+ * host, becomes the far end of the placeholder of rump descriptor rfd.  The
+ * kernel owns farfd from now on, also when the call fails.  The placeholder
+ * holds a reference to the open file until the near end is closed everywhere.
+ */
+#define RUMP_CALL_FD_ATTACH	(RUMP_CALL_BASE + 0)
+/*
+ * fd_adopt(int nearfd): the rump descriptor, in the calling process, of the
+ * file that placeholder nearfd stands for; a new one if the process has none.
+ * -ENXIO: nearfd is no placeholder of this kernel.  nearfd stays the caller's.
+ */
+#define RUMP_CALL_FD_ADOPT	(RUMP_CALL_BASE + 1)
+/*
+ * poll_arm(struct pollfd *fds, unsigned n, int arm): as poll(fds, n, 0) with
+ * rump descriptors.  If none is ready and arm is 1, each descriptor's
+ * placeholder gets one byte when one of its events (or an error) comes up
+ * (once; a further poll_arm arms again).  Spurious bytes are possible.
+ */
+#define RUMP_CALL_POLL_ARM	(RUMP_CALL_BASE + 2)
+#define RUMP_CALL_END		(RUMP_CALL_BASE + 3)
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rumpclient.h - one way to make a rump system call: a function call into an
+ * embedded kernel (librump.so, loaded when it is first needed) or a request to
+ * a rump_server (sysproxy), as RUMP_SERVER says.
+ *
+ * Every function is thread-safe, starts no thread, takes no lock that a fork
+ * could leave held, allocates nothing by malloc(3) after rumpclient_init() and
+ * makes its host calls by inline system calls or through rumpclient_host, so
+ * that a preload library can use it at any moment.  Results are values or
+ * negative errnos; errno is left alone.
+ */
+#ifndef RUMP_RUMPCLIENT_H
+#define RUMP_RUMPCLIENT_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Chooses the kernel: RUMP_SERVER=URL set: connects to it at once (-errno after
+ * one line on stderr: bad URL, nobody there, refused); else an embedded kernel,
+ * booted by the first system call.  Further calls do nothing.
+ */
+int rumpclient_init(void);
+/* 1: a server's client; 0: embedded; <0: not initialised. */
+int rumpclient_is_remote(void);
+
+/*
+ * Makes a system call of the rump kernel, as the calling thread (which becomes
+ * a task of this process there at its first call).  Number and arguments are
+ * those of the host's ABI; pointers are this process's.  -EINTR: a signal
+ * handler ran; -ENOTCONN: the server is gone and may not be reconnected.
+ */
+long rumpclient_syscall(long nr, const long args[6]);
+
+/*
+ * The same for a call that returns a new descriptor: if it succeeds, farfd
+ * becomes the far end of that descriptor's placeholder in the same round trip
+ * (RUMP_CALL_FD_ATTACH).  farfd is the callee's in every case.
+ */
+long rumpclient_syscall_fd(long nr, const long args[6], int farfd);
+
+/*
+ * Fork.  prefork before fork(2), in the parent: makes the child process in the
+ * rump kernel, with copies of the descriptors; the cookie is for the child's
+ * fork_init, which makes this (child) process be it.  cancel: the fork failed.
+ * An embedded kernel: -EOPNOTSUPP from prefork; in the child every call then
+ * gives -ENOTCONN.
+ */
+struct rumpclient_fork { uint64_t id[2]; };
+int rumpclient_prefork(struct rumpclient_fork *cookie);
+int rumpclient_fork_init(const struct rumpclient_fork *cookie);
+void rumpclient_fork_cancel(const struct rumpclient_fork *cookie);
+
+/* 1: host descriptor fd is one of the library's own (connections): programs
+ * must neither see, close nor replace it. */
+int rumpclient_owns_fd(int fd);
+/* Moves the library's own descriptors out of the way of fd (dup2, fdoff). */
+int rumpclient_move_fd(int fd);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

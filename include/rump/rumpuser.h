@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rumpuser.h - hypercalls: everything that a rump kernel asks of its host.
+ *
+ * The kernel object (kernel/) calls these functions and nothing else of the
+ * host; librumpuser.so (hypercall/) implements them.  Conventions:
+ *
+ *  - Functions that can fail return 0 or a negative errno; none sets errno.
+ *  - Times are int64_t nanoseconds.  A deadline is absolute on
+ *    CLOCK_MONOTONIC; RUMPUSER_FOREVER is "no deadline".
+ *  - Every function may be called from any thread, and from a kernel stack
+ *    (at least 8 KB are left), unless its comment says otherwise.
+ *  - A hypercall never calls back into the kernel, except where "upcall" is
+ *    written, and upcalls only post work: they never sleep.
+ *  - This header includes no libc header but <stdint.h>/<stddef.h> types, so
+ *    that the kernel, which is built without libc, can include it too.
+ */
+#ifndef RUMP_RUMPUSER_H
+#define RUMP_RUMPUSER_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RUMPUSER_VERSION	1
+#define RUMPUSER_FOREVER	INT64_MAX
+#ifndef INT64_MAX
+#define INT64_MAX		((int64_t)0x7fffffffffffffffLL)
+#endif
+
+/*
+ * What the kernel offers to the hypercall library.  The table lives as long
+ * as the kernel.  All of these may run on any host thread and only post:
+ * they mark an interrupt pending and wake a vCPU, they take no lock.
+ */
+struct rumpuser_upcalls {
+	/* A block request that rumpuser_blk_submit() accepted has ended;
+	 * error is 0 or a negative errno.  cookie is the submitter's. */
+	void (*blk_done)(void *cookie, int error);
+	/* A host thread that has called the kernel is ending; host is what
+	 * rumpuser_thread_register() was given.  Runs on that thread, in its
+	 * TLS destructors; the one upcall that may sleep. */
+	void (*thread_exit)(void *host);
+	/* The last copy of a placeholder was closed (rumpuser_ph_watch). */
+	void (*ph_gone)(void *cookie);
+	/* A link has received frames, or can send again (rumpuser_net_*). */
+	void (*net_ready)(void *cookie);
+};
+
+/*
+ * First hypercall of a kernel: checks that both sides were built from the
+ * same header (-EINVAL otherwise, after a message that prints both versions).
+ */
+int rumpuser_init(int version, const struct rumpuser_upcalls *up);
+
+/* ---- parameters, console, end ------------------------------------------ */
+
+/*
+ * Value of a parameter: the environment variable of that name, or what
+ * rumpuser_setparam() set last (it wins).  At most len bytes with the NUL are
+ * written.  -ENOENT: not set; -E2BIG: it does not fit.
+ */
+int rumpuser_getparam(const char *name, char *buf, size_t len);
+int rumpuser_setparam(const char *name, const char *value);
+
+/* Kernel console: n bytes to stderr (or the log of a server), unbuffered. */
+void rumpuser_putchars(const char *s, size_t n);
+
+/*
+ * A formatted complaint to stderr, one write(2) a call, for host-side code:
+ * "rump: " is put in front, a newline is appended.
+ */
+void rumpuser_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Ends the process: status 0..255 by _exit(2), RUMPUSER_PANIC by abort(3). */
+#define RUMPUSER_PANIC	(-1)
+void rumpuser_exit(int status) __attribute__((noreturn));
+
+/* Fills buf with random bytes; any length.  Never short. */
+void rumpuser_getrandom(void *buf, size_t len);
+
+/* ---- memory ------------------------------------------------------------ */
+
+/*
+ * The kernel's RAM: size bytes (a multiple of 4 MB), zeroed, aligned to 4 MB,
+ * backed by a memfd, not inherited by fork(2) (MADV_DONTFORK).  -ENOMEM.
+ */
+int rumpuser_ram_alloc(size_t size, void **basep);
+/* A second mapping of npages pages of RAM (offsets in bytes from the base, in
+ * the order given), contiguous at *vap; and its end. */
+int rumpuser_ram_map(const uint64_t *offsets, size_t npages, void **vap);
+void rumpuser_ram_unmap(void *va, size_t npages);
+
+/*
+ * Fault fix-up.  A SIGSEGV or SIGBUS whose program counter lies in
+ * [start, end) resumes at fixup with all other registers kept; every other
+ * fault goes to the handler that the program had before.
+ */
+int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup);
+
+/* ---- CPUs, threads, waiting --------------------------------------------- */
+
+/* Number of host CPUs this process may run on (sched_getaffinity). */
+unsigned int rumpuser_ncpu(void);
+
+/*
+ * A detached helper thread: all signals blocked, a descriptor table of its
+ * own.  name: at most 15 bytes.
+ */
+int rumpuser_thread_create(void (*fn)(void *), void *arg, const char *name);
+
+/* Ties host to the calling thread: upcalls->thread_exit(host) when it ends.
+ * NULL unties. */
+void rumpuser_thread_register(void *host);
+/* Host thread id (gettid) of the caller, and process id. */
+int rumpuser_gettid(void);
+int rumpuser_getpid(void);
+/* Program name of the process: at most len bytes with the NUL. */
+void rumpuser_getcomm(char *buf, size_t len);
+
+/*
+ * Sleeps while *word == expected, at most until deadline.  spin_ns: how long
+ * to look at the word before sleeping (0: not at all); the library spins less
+ * or not at all when there is no core to spin on.  Returns 0 (look again),
+ * -ETIMEDOUT or -EINTR (a signal handler without SA_RESTART ran).
+ */
+int rumpuser_wait(uint32_t *word, uint32_t expected, int64_t deadline,
+    unsigned int spin_ns);
+void rumpuser_wake(uint32_t *word);
+
+/*
+ * The same for vCPU cpu's own helper thread, which also serves what the host
+ * has for the kernel: in a server it waits for the sockets of the clients
+ * (upcalls run from here).  Woken by rumpuser_cpu_kick() after *word changed.
+ */
+int rumpuser_cpu_wait(unsigned int cpu, uint32_t *word, uint32_t expected,
+    int64_t deadline);
+void rumpuser_cpu_kick(unsigned int cpu, uint32_t *word);
+/* Looks for I/O without waiting; called from a busy vCPU's clock tick. */
+void rumpuser_cpu_poll(unsigned int cpu);
+
+/* Pause in a spin loop; now and then gives the core to who else wants it. */
+void rumpuser_relax(unsigned int *spins);
+
+/* ---- clocks ------------------------------------------------------------- */
+
+int64_t rumpuser_clock_mono(void);
+int64_t rumpuser_clock_real(void);
+
+/* ---- signals of the embedded kernel's own process ------------------------ */
+
+/* Raises sig at the calling thread; si_code, errno and value as given. */
+void rumpuser_raise(int sig, int si_code, int si_errno, uint64_t si_value);
+/* 1 if a handler for sig is installed with SA_RESTART (or none is). */
+int rumpuser_sig_restarts(int sig);
+
+/* ---- symbols ------------------------------------------------------------- */
+
+/*
+ * "name+0x12/0x40" of the function at addr in any loaded object, from its full
+ * symbol table (libelf) and else dladdr(3).  -ENOENT.
+ */
+int rumpuser_symbol(const void *addr, char *buf, size_t len);
+
+/* ---- block devices --------------------------------------------------------- */
+
+#define RUMPUSER_BLK_RDONLY	0x1
+struct rumpuser_blk_info {
+	uint64_t size;		/* bytes */
+	uint32_t flags;		/* RUMPUSER_BLK_RDONLY as granted */
+	uint32_t blksize;	/* preferred I/O size, bytes */
+};
+enum rumpuser_blk_op {
+	RUMPUSER_BLK_READ, RUMPUSER_BLK_WRITE, RUMPUSER_BLK_FLUSH,
+	RUMPUSER_BLK_DISCARD, RUMPUSER_BLK_ZEROES
+};
+#define RUMPUSER_BLK_FUA	0x100	/* or'ed to the op */
+struct rumpuser_iovec { void *base; size_t len; };
+
+/*
+ * Opens a host file or block device.  offset: where the device begins in it;
+ * size: its bytes, 0 for "to the end".  A writer takes an exclusive lock
+ * (flock), a reader a shared one; -EBUSY: another process has it.
+ */
+int rumpuser_blk_open(const char *path, uint32_t flags, uint64_t offset,
+    uint64_t size, void **handlep, struct rumpuser_blk_info *info);
+void rumpuser_blk_close(void *handle);
+/*
+ * Starts an operation.  1: it is done already (error in *errorp, no upcall);
+ * 0: upcalls->blk_done(cookie, error) will tell.  iov and its memory belong to
+ * the library until then.  Reads past a file that shrank are -EIO.
+ */
+int rumpuser_blk_submit(void *handle, unsigned int op, uint64_t offset,
+    const struct rumpuser_iovec *iov, unsigned int niov, uint64_t len,
+    void *cookie, int *errorp);
+
+/* ---- placeholders (see hijack/): far ends of AF_UNIX socketpairs ----------- */
+
+/* Takes host descriptor fd over for the kernel (moved out of the way of the
+ * program's numbers); returns the number to use here, or -errno. */
+int rumpuser_ph_take(int fd);
+/* Writes one readiness byte; a full socket is no error. */
+void rumpuser_ph_ring(int far);
+/* 1: no copy of the near end is left in any process. */
+int rumpuser_ph_hungup(int far);
+/* 1: near is the other end of far (proven by the host, not by the caller). */
+int rumpuser_ph_is_pair(int near, int far);
+/* The host's cookie of a socket: the number by which a near end is found. */
+int rumpuser_ph_cookie(int fd, uint64_t *cookie);
+/* upcalls->ph_gone(cookie) once the near end is gone (servers only). */
+int rumpuser_ph_watch(int far, void *cookie);
+void rumpuser_ph_close(int far);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
