@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# deps.sh [SET]... - installs the Debian packages that a SET of tasks needs: build,
+# check, demo, lint (default: build check demo).  Knows Debian 12 and 13; installs
+# only what is missing, by sudo when not root; says what is missing if it cannot.
+
+set -eu
+
+build='make gcc libc6-dev binutils bc bison flex perl xz-utils libelf-dev linux-source-6.12'
+check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtools
+	iproute2 curl python3 procps'
+demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
+lint='clang-tidy cppcheck'
+
+die()
+{
+	echo "deps.sh: $*" >&2
+	exit 1
+}
+
+want=
+for set in "${@:-build check demo}"; do
+	for s in $set; do
+		case $s in
+		build)	want="$want $build" ;;
+		check)	want="$want $check" ;;
+		demo)	want="$want $demo" ;;
+		lint)	want="$want $lint" ;;
+		*)	die "'$s': no such set; there are: build, check, demo, lint" ;;
+		esac
+	done
+done
+
+# nginx in any flavour is nginx.
+installed()
+{
+	case $1 in
+	nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
+	*) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+	esac
+}
+
+command -v dpkg-query >/dev/null || die "this is no Debian; needed are:" $want
+
+missing=
+for p in $want; do
+	installed "$p" || case " $missing " in
+	*" $p "*) ;;
+	*) missing="$missing $p" ;;
+	esac
+done
+[ -n "$missing" ] || exit 0
+
+. /etc/os-release
+case ${ID:-}:${VERSION_ID:-} in
+debian:12 | debian:13) ;;
+*) die "${PRETTY_NAME:-this system} is neither Debian 12 nor 13; please install:$missing" ;;
+esac
+
+if [ "$(id -u)" = 0 ]; then
+	sudo=
+elif command -v sudo >/dev/null; then
+	sudo=sudo
+else
+	die "not root, and no sudo; please install:$missing"
+fi
+
+echo "deps.sh: installing$missing"
+apt="$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq"
+$apt update
+# What apt says matters only when it fails.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! $apt install -y --no-install-recommends $missing >"$log" 2>&1; then
+	cat "$log" >&2
+	die "apt-get could not install:$missing (linux-source-6.12 is in Debian's security suite)"
+fi
