@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# run.sh BUILDDIR [TEST]... - runs the tests by kyua, several at a time, shows what failed, and ends with
+# the line "N passed, N failed, N skipped" (a broken test has failed).  Exit 0: none failed.
+
+set -u
+
+b=$1
+shift
+db=$PWD/$b/tests/results.db
+log=$PWD/$b/tests/kyua.log
+kyua="kyua --config=none --logfile=$log -v parallelism=${RUMP_TEST_JOBS:-$(nproc)}"
+
+unset RUMP_SERVER RUMP_NCPU RUMP_MEMLIMIT RUMP_VERBOSE RUMP_MOUNT RUMPHIJACK LD_PRELOAD
+rm -f "$db"
+$kyua test --kyuafile="$b/tests/Kyuafile" --results-file="$db" "$@" |
+	grep -v -e '->  passed' -e '->  skipped' -e '^Results' -e '^$'
+
+kyua report --results-file="$db" --verbose --results-filter=broken,failed |
+	sed -n '/^===> [^S]/p; /^Result:/p; /^Standard/,/^===>/p' | grep -v '^===> Summary'
+
+kyua report --results-file="$db" --results-filter=skipped | sed -n 's/  ->  skipped: /: skipped: /p'
+# Test cases: 9 total, 1 skipped, 0 expected failures, 1 broken, 1 failed
+kyua report --results-file="$db" | sed -n 's/^Test cases: //p' | tr , '\n' | awk '
+	{ n[$2] += $1 }
+	END {
+		failed = n["failed"] + n["broken"]
+		printf "%d passed, %d failed, %d skipped\n",
+		    n["total"] - failed - n["skipped"], failed, n["skipped"]
+		exit n["total"] == 0 || failed > 0
+	}'
