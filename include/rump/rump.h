@@ -16,6 +16,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /*
  * Boots the kernel; the second and later calls do nothing.  Reads RUMP_NCPU,
@@ -77,6 +78,7 @@ int rump_pub_mount(const char *spec);
  * later calls return -ESHUTDOWN. */
 int rump_pub_shutdown(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -28,6 +28,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define RUMPUSER_VERSION	1
 #define RUMPUSER_FOREVER	INT64_MAX
@@ -104,6 +105,16 @@ void rumpuser_ram_unmap(void *va, size_t npages);
  * fault goes to the handler that the program had before.
  */
 int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup);
+/*
+ * sigaction(2) for SIGSEGV and SIGBUS, for whoever interposes it in the
+ * program: changes what those other faults go to and leaves the fix-up in
+ * place.  new and old are the host's struct kernel_sigaction, or NULL.
+ * -ENOENT: no fix-up is installed for sig, use the host's own call.
+ */
+int rumpuser_fault_action(int sig, const void *new, void *old);
+
+/* 1: host descriptor fd is one of ours; the program must not close it. */
+int rumpuser_owns_fd(int fd);
 
 /* ---- CPUs, threads, waiting --------------------------------------------- */
 
@@ -111,8 +122,9 @@ int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup);
 unsigned int rumpuser_ncpu(void);
 
 /*
- * A detached helper thread: all signals blocked, a descriptor table of its
- * own.  name: at most 15 bytes.
+ * A detached helper thread: all signals blocked.  It shares the descriptors of
+ * the process, because every thread that runs the kernel must reach those that
+ * were handed to it.  name: at most 15 bytes.
  */
 int rumpuser_thread_create(void (*fn)(void *), void *arg, const char *name);
 
@@ -165,7 +177,7 @@ int rumpuser_sig_restarts(int sig);
 
 /*
  * "name+0x12/0x40" of the function at addr in any loaded object, from its full
- * symbol table (libelf) and else dladdr(3).  -ENOENT.
+ * symbol table, else from the dynamic one.  Allocates nothing.  -ENOENT, -E2BIG.
  */
 int rumpuser_symbol(const void *addr, char *buf, size_t len);
 
@@ -214,10 +226,12 @@ int rumpuser_ph_hungup(int far);
 int rumpuser_ph_is_pair(int near, int far);
 /* The host's cookie of a socket: the number by which a near end is found. */
 int rumpuser_ph_cookie(int fd, uint64_t *cookie);
-/* upcalls->ph_gone(cookie) once the near end is gone (servers only). */
+/* upcalls->ph_gone(cookie) once the near end is gone; only a server watches, an
+ * embedded kernel sees its program's closes (0 and nothing done). */
 int rumpuser_ph_watch(int far, void *cookie);
 void rumpuser_ph_close(int far);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fault.c - bad pointers of a system call.
+ *
+ * The kernel copies from and to the program in a few instructions whose faults
+ * it can answer (EFAULT).  A handler for SIGSEGV and SIGBUS sends those on to the
+ * fix-up; all other faults belong to the program and go on to what it had
+ * installed: its handler, called with the mask, flags and registers that it would
+ * have seen, or the default action, at the faulting instruction, so that a core
+ * file shows what went wrong.
+ *
+ * A program that installs a handler later would take ours away.  Whoever stands
+ * between the program and sigaction(2) (hijack/) calls rumpuser_fault_action()
+ * instead, which changes what ours goes on to; nobody can tell the difference.
+ *
+ * Limits: a fault while the signal is blocked kills, as the host has it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "hostsig.h"
+#include "internal.h"
+
+#define RANGES	16
+
+struct range {
+	uintptr_t start, end, fixup;
+};
+
+static struct range ranges[RANGES];
+static atomic_uint nranges;		/* those below are complete */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* What the program has: for SIGSEGV, for SIGBUS.  A handler reads it without a
+ * lock: seq is odd while it is written, with all signals blocked. */
+static struct {
+	struct hostsig_action act;
+	atomic_uint seq;
+} program[2];
+
+/* Known to debuggers and unwinders by its very bytes. */
+__asm__(
+"	.text\n"
+"	.align	16\n"
+"	.type	rumpuser_sigreturn, @function\n"
+"	nop\n"				/* unwinders look one byte before it */
+"rumpuser_sigreturn:\n"
+"	mov	$15, %rax\n"
+"	syscall\n"
+"	.size	rumpuser_sigreturn, . - rumpuser_sigreturn\n");
+extern void rumpuser_sigreturn(void) __attribute__((visibility("hidden")));
+
+static int slot(int sig)
+{
+	return sig == SIGBUS;
+}
+
+static struct hostsig_action get_program(int sig)
+{
+	struct hostsig_action act;
+	unsigned int seq;
+
+	do {
+		while ((seq = atomic_load(&program[slot(sig)].seq)) & 1)
+			host(SYS_sched_yield, 0);
+		act = program[slot(sig)].act;
+		atomic_thread_fence(memory_order_acquire);
+	} while (atomic_load(&program[slot(sig)].seq) != seq);
+	return act;
+}
+
+/* Under the lock, or by the only thread. */
+static void set_program(int sig, const struct hostsig_action *act)
+{
+	uint64_t mask;
+
+	sigmask_block(&mask);
+	atomic_fetch_add(&program[slot(sig)].seq, 1);
+	program[slot(sig)].act = *act;
+	atomic_fetch_add(&program[slot(sig)].seq, 1);
+	sigmask_restore(&mask);
+}
+
+static bool is_function(const struct hostsig_action *act)
+{
+	return act->handler != SIG_DFL && act->handler != SIG_IGN;
+}
+
+/* The default action for a signal that we are handling now. */
+static void take_default(int sig, siginfo_t *info)
+{
+	struct hostsig_action dfl = { .handler = SIG_DFL };
+
+	hostsig_action(sig, &dfl, NULL);
+	if (info->si_code > 0)
+		return;			/* the instruction faults once more */
+	/* Somebody sent it: once more to ourselves, as it was. */
+	host(SYS_rt_tgsigqueueinfo, rumpuser_getpid(), rumpuser_gettid(), sig, info);
+}
+
+static void pass_on(int sig, siginfo_t *info, ucontext_t *uc)
+{
+	struct hostsig_action act = get_program(sig);
+	struct hostsig_action reset = { .handler = SIG_DFL };
+	uint64_t mask;
+
+	if (!is_function(&act)) {
+		/* Ignoring a fault would be an endless loop: the host kills, too. */
+		if (act.handler == SIG_DFL || info->si_code > 0)
+			take_default(sig, info);
+		return;
+	}
+	if (act.flags & SA_RESETHAND)
+		set_program(sig, &reset);
+	memcpy(&mask, &uc->uc_sigmask, sizeof(mask));
+	mask |= act.mask;
+	if (!(act.flags & SA_NODEFER))
+		mask |= 1ULL << (sig - 1);
+	host(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	if (act.flags & SA_SIGINFO)
+		((void (*)(int, siginfo_t *, void *))act.handler)(sig, info, uc);
+	else
+		act.handler(sig);
+	/* Returning restores the mask in uc. */
+}
+
+static void handler(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	uintptr_t pc = uc->uc_mcontext.gregs[REG_RIP];
+	unsigned int i, n = atomic_load(&nranges);
+
+	if (info->si_code > 0) {
+		for (i = 0; i < n; i++) {
+			if (pc >= ranges[i].start && pc < ranges[i].end) {
+				uc->uc_mcontext.gregs[REG_RIP] = ranges[i].fixup;
+				return;
+			}
+		}
+	}
+	pass_on(sig, info, uc);
+}
+
+/* Installs ours; the stack is the one that the program's handler wants. */
+static long install(int sig, const struct hostsig_action *prog, struct hostsig_action *old)
+{
+	struct hostsig_action act = {
+		.handler = (void (*)(int))handler,
+		.flags = SA_SIGINFO | SA_NODEFER | SA_RESTORER,
+		.restorer = rumpuser_sigreturn,
+	};
+
+	if (!prog || !is_function(prog))
+		act.flags |= SA_ONSTACK;
+	else
+		act.flags |= prog->flags & (SA_ONSTACK | SA_RESTART);
+	return hostsig_action(sig, &act, old);
+}
+
+int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup)
+{
+	static const int sigs[] = { SIGSEGV, SIGBUS };
+	struct hostsig_action old;
+	unsigned int i, n;
+	int err = 0;
+
+	pthread_mutex_lock(&lock);
+	n = atomic_load(&nranges);
+	if (n == RANGES) {
+		err = -ENOSPC;
+		goto out;
+	}
+	ranges[n] = (struct range){ (uintptr_t)start, (uintptr_t)end, (uintptr_t)fixup };
+	atomic_store(&nranges, n + 1);
+	if (n > 0)
+		goto out;
+	for (i = 0; i < 2 && !err; i++) {
+		err = hostsig_action(sigs[i], NULL, &old);
+		if (err)
+			break;
+		set_program(sigs[i], &old);
+		err = install(sigs[i], &old, NULL);
+	}
+out:
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+int rumpuser_fault_action(int sig, const void *new, void *old)
+{
+	struct hostsig_action prev;
+	uint64_t mask;
+	int err = 0;
+
+	if ((sig != SIGSEGV && sig != SIGBUS) || !atomic_load(&nranges))
+		return -ENOENT;
+	sigmask_block(&mask);		/* sigaction(2) may be called in handlers */
+	pthread_mutex_lock(&lock);
+	prev = get_program(sig);
+	if (new) {
+		set_program(sig, new);
+		err = install(sig, new, NULL);
+	}
+	if (old)
+		*(struct hostsig_action *)old = prev;
+	pthread_mutex_unlock(&lock);
+	sigmask_restore(&mask);
+	return err;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hostsig.h - rt_sigaction(2) as the host's kernel has it, past the libc
+ * function of that name, which a preload library may have replaced.
+ */
+#ifndef HYPERCALL_HOSTSIG_H
+#define HYPERCALL_HOSTSIG_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "hostcall.h"
+
+#ifndef SA_RESTORER
+#define SA_RESTORER	0x04000000
+#endif
+
+struct hostsig_action {
+	void (*handler)(int);		/* or with three arguments, as SA_SIGINFO says */
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+static inline long hostsig_action(int sig, const struct hostsig_action *act,
+    struct hostsig_action *old)
+{
+	return host(SYS_rt_sigaction, sig, act, old, sizeof(act->mask));
+}
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * internal.h - what the files of librumpuser share with each other.
+ */
+#ifndef HYPERCALL_INTERNAL_H
+#define HYPERCALL_INTERNAL_H
+
+#include <stdint.h>
+
+#include <rump/rumpuser.h>
+
+/* The kernel's upcalls; set once, by rumpuser_init(). */
+extern const struct rumpuser_upcalls *rumpuser_up;
+
+/*
+ * Descriptors of ours among the program's (hostfd.c).  take: moves fd to a
+ * number that the host gives to no program by itself, close-on-exec; fd is
+ * closed in any case; the new number or -errno.  release: closes it.
+ */
+int hostfd_take(int fd);
+void hostfd_release(int fd);
+/* Registers what must happen in the child of a fork(2).  Once. */
+void hostfd_init(void);
+
+/* The RUMPUSER_PANIC half of rumpuser_exit(), also for fatal errors here. */
+void console_init(void);
+
+/* The key whose destructor ends a thread's task (thread.c).  Once; -EAGAIN. */
+int thread_init(void);
+
+/*
+ * Blocks all signals of the calling thread but those that libc needs for itself
+ * (setuid() waits for every thread); *old gets the mask that sigmask_restore()
+ * puts back.
+ */
+void sigmask_block(uint64_t *old);
+void sigmask_restore(const uint64_t *old);
+
+#endif

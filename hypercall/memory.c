@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * memory.c - the kernel's RAM.
+ *
+ * RAM is a shared mapping of a memfd whose descriptor is closed at once: a
+ * program that closes all descriptors cannot take it away.  Shared, because a
+ * further mapping of the same pages (the kernel's vmap) is then one mremap(2)
+ * with an old size of 0, which leaves the first mapping in place.
+ *
+ * It lies at a low address, because the kernel keeps tables from address 0 up to
+ * the end of its RAM: 8 GB is clear of programs (linked at 4 MB or above 64 TB)
+ * and of their heaps.  Huge pages are not asked for: a page that Linux frees
+ * could not be given back to the host singly.
+ *
+ * One RAM a process: the offsets of rumpuser_ram_map() count from it.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "hostcall.h"
+#include "internal.h"
+
+#define PAGE		4096UL
+#define ALIGN		(4UL << 20)
+#define LOW		(8UL << 30)
+#define LOW_END		(512UL << 30)
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE	0x100000
+#endif
+
+static char *ram;
+static size_t ram_size;
+
+static long map_at(unsigned long addr, size_t size, int flags, int fd)
+{
+	return host(SYS_mmap, addr, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_NORESERVE | flags, fd, 0);
+}
+
+/* Anywhere, aligned: over a reservation that is larger by the alignment. */
+static long map_anywhere(size_t size, int fd)
+{
+	unsigned long start;
+	long area, ret;
+
+	area = host(SYS_mmap, 0, size + ALIGN, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (host_failed(area))
+		return area;
+	start = (area + ALIGN - 1) & ~(ALIGN - 1);
+	ret = map_at(start, size, MAP_FIXED, fd);
+	if (host_failed(ret)) {
+		host(SYS_munmap, area, size + ALIGN);
+		return ret;
+	}
+	if (start > (unsigned long)area)
+		host(SYS_munmap, area, start - area);
+	host(SYS_munmap, start + size, area + ALIGN - start);
+	return start;
+}
+
+static long map_ram(size_t size, int fd)
+{
+	unsigned long addr;
+	long ret;
+
+	for (addr = LOW; addr + size <= LOW_END; addr += LOW) {
+		ret = map_at(addr, size, MAP_FIXED_NOREPLACE, fd);
+		if (ret == (long)addr)
+			return ret;
+		if (!host_failed(ret))		/* a host that knows no NOREPLACE */
+			host(SYS_munmap, ret, size);
+		else if (ret != -EEXIST)
+			break;
+	}
+	return map_anywhere(size, fd);
+}
+
+int rumpuser_ram_alloc(size_t size, void **basep)
+{
+	long ret;
+	int fd;
+
+	if (size == 0 || size % ALIGN)
+		return -EINVAL;
+	if (ram)
+		return -EBUSY;
+	fd = host(SYS_memfd_create, "rump-ram", MFD_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	ret = host(SYS_ftruncate, fd, size);
+	if (ret == 0)
+		ret = map_ram(size, fd);
+	host(SYS_close, fd);
+	if (host_failed(ret))
+		return ret;
+	host(SYS_madvise, ret, size, MADV_DONTFORK);
+	host(SYS_madvise, ret, size, MADV_DONTDUMP);
+	ram_size = size;
+	ram = (char *)ret;
+	*basep = ram;
+	return 0;
+}
+
+int rumpuser_ram_map(const uint64_t *offsets, size_t npages, void **vap)
+{
+	size_t i, run;
+	long va, ret;
+
+	if (npages == 0 || npages > SIZE_MAX / PAGE)
+		return -EINVAL;
+	for (i = 0; i < npages; i++)
+		if (offsets[i] % PAGE || offsets[i] >= ram_size)
+			return -EINVAL;
+	va = host(SYS_mmap, 0, npages * PAGE, PROT_NONE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (host_failed(va))
+		return va;
+	for (i = 0; i < npages; i += run) {
+		for (run = 1; i + run < npages; run++)
+			if (offsets[i + run] != offsets[i] + run * PAGE)
+				break;
+		ret = host(SYS_mremap, ram + offsets[i], 0, run * PAGE,
+		    MREMAP_MAYMOVE | MREMAP_FIXED, va + i * PAGE);
+		if (host_failed(ret)) {
+			host(SYS_munmap, va, npages * PAGE);
+			return ret;
+		}
+	}
+	*vap = (void *)va;
+	return 0;
+}
+
+void rumpuser_ram_unmap(void *va, size_t npages)
+{
+	host(SYS_munmap, va, npages * PAGE);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * thread.c - host threads: helpers of the kernel, and the ends of the program's.
+ *
+ * A helper shares the descriptors of the process: it runs kernel code as any
+ * other thread does, and must reach every placeholder and device that another
+ * thread has handed to the kernel.  What a program closes by brute force is the
+ * business of hostfd.c and blkio.c.
+ *
+ * The end of a thread is seen by the destructor of a pthread key.  libc runs
+ * destructors in up to four rounds; ours asks for another round until the last,
+ * so that destructors of the program can still make system calls.  A thread that
+ * becomes known to the kernel in the last round keeps its task until the process
+ * ends.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "hostcall.h"
+#include "internal.h"
+
+#define STACK_SIZE	(256 * 1024)
+#define NAME_LEN	16
+#define ROUNDS		4	/* glibc's and musl's PTHREAD_DESTRUCTOR_ITERATIONS */
+
+struct start {
+	void (*fn)(void *);
+	void *arg;
+	char name[NAME_LEN];
+};
+
+static pthread_key_t key;
+static __thread void *registered;
+
+static void thread_ends(void *round)
+{
+	void *host = registered;
+
+	if ((uintptr_t)round < ROUNDS) {
+		if (pthread_setspecific(key, (void *)((uintptr_t)round + 1)) == 0)
+			return;
+	}
+	registered = NULL;
+	if (host)
+		rumpuser_up->thread_exit(host);
+}
+
+int thread_init(void)
+{
+	return -pthread_key_create(&key, thread_ends);
+}
+
+void rumpuser_thread_register(void *host)
+{
+	/* A round that is under way goes on counting. */
+	if (host && !pthread_getspecific(key))
+		pthread_setspecific(key, (void *)1);
+	registered = host;
+}
+
+void sigmask_block(uint64_t *old)
+{
+	uint64_t set = ~0ULL;
+	int sig;
+
+	/* Linux's first real-time signal is 32; libc keeps those up to its own first. */
+	for (sig = 32; sig < SIGRTMIN; sig++)
+		set &= ~(1ULL << (sig - 1));
+	host(SYS_rt_sigprocmask, SIG_SETMASK, &set, old, sizeof(set));
+}
+
+void sigmask_restore(const uint64_t *old)
+{
+	host(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, sizeof(*old));
+}
+
+static void *run(void *arg)
+{
+	struct start start = *(struct start *)arg;
+
+	free(arg);
+	host(SYS_prctl, PR_SET_NAME, start.name, 0, 0, 0);
+	start.fn(start.arg);
+	return NULL;
+}
+
+int rumpuser_thread_create(void (*fn)(void *), void *arg, const char *name)
+{
+	struct start *start = malloc(sizeof(*start));
+	pthread_attr_t attr;
+	pthread_t thread;
+	uint64_t mask;
+	int err;
+
+	if (!start)
+		return -ENOMEM;
+	*start = (struct start){ .fn = fn, .arg = arg };
+	strncpy(start->name, name, sizeof(start->name) - 1);
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	sigmask_block(&mask);		/* the thread begins with this mask */
+	err = pthread_create(&thread, &attr, run, start);
+	sigmask_restore(&mask);
+	pthread_attr_destroy(&attr);
+	if (err)
+		free(start);
+	return -err;
+}
+
+int rumpuser_gettid(void)
+{
+	return host(SYS_gettid, 0);
+}
+
+int rumpuser_getpid(void)
+{
+	return host(SYS_getpid, 0);
+}
+
+void rumpuser_getcomm(char *buf, size_t len)
+{
+	if (len == 0)
+		return;
+	strncpy(buf, program_invocation_short_name, len - 1);
+	buf[len - 1] = '\0';
+}

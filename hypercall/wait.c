@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wait.c - sleeping on a word and waking who sleeps on it.
+ *
+ * Sleepers are counted beside the word, which belongs to the kernel: a small
+ * table of counters, found by the word's address.  Words that share a counter
+ * cost each other a needless futex call and nothing else.
+ *
+ * A sleeper counts itself, then has the host compare the word and sleep; a waker
+ * has changed the word, then looks at the counter.  Both have a full barrier in
+ * between, so that either the waker sees the sleeper or the host sees the change.
+ *
+ * Before it sleeps, a waiter may look at the word for a while, if cores are left:
+ * one must be there for whoever is to change the word.  A thread whose looking
+ * was in vain SPIN_MISSES times in a row does it only at each SPIN_RETRY-th wait,
+ * until it succeeds.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "hostcall.h"
+#include "internal.h"
+
+#define BUCKETS		256
+#define CACHE_LINE	64
+#define SPIN_LOOKS	8		/* at the word, between two at the clock */
+#define SPIN_MISSES	16
+#define SPIN_RETRY	8
+#define NCPU_AGE	100000000	/* ns after which the number of CPUs is asked again */
+#define YIELD_SPINS	64
+
+struct bucket {
+	_Alignas(CACHE_LINE) atomic_uint sleepers;
+};
+
+static struct bucket buckets[BUCKETS];
+static _Alignas(CACHE_LINE) atomic_uint spinners;
+
+/* What one thread knows: its CPUs (a thread may have a mask of its own), its luck. */
+static __thread struct {
+	int64_t asked;
+	unsigned int ncpu;
+	unsigned int misses;
+} self;
+
+static struct bucket *bucket_of(const uint32_t *word)
+{
+	uint64_t h = (uintptr_t)word * 0x9e3779b97f4a7c15ULL;
+
+	return &buckets[h >> 56];
+}
+
+static inline void pause_cpu(void)
+{
+	__builtin_ia32_pause();
+}
+
+unsigned int rumpuser_ncpu(void)
+{
+	uint64_t mask[64];		/* 4096 CPUs */
+	unsigned int n = 0;
+	long i, len;
+
+	len = host(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+	for (i = 0; i < len / 8; i++)
+		n += __builtin_popcountll(mask[i]);
+	return n ? n : 1;
+}
+
+static bool changed(const uint32_t *word, uint32_t expected)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE) != expected;
+}
+
+/* true: the word changed while we looked. */
+static bool spin(const uint32_t *word, uint32_t expected, unsigned int ns)
+{
+	int64_t now = rumpuser_clock_mono(), end = now + ns;
+	bool seen = false;
+	int i;
+
+	if (!self.asked || now - self.asked > NCPU_AGE) {
+		self.ncpu = rumpuser_ncpu();
+		self.asked = now;
+	}
+	if (self.ncpu < 2)
+		return false;
+	if (self.misses >= SPIN_MISSES && self.misses % SPIN_RETRY) {
+		self.misses++;
+		return false;
+	}
+	if (atomic_fetch_add(&spinners, 1) < self.ncpu - 1) {
+		do {
+			for (i = 0; i < SPIN_LOOKS && !seen; i++) {
+				pause_cpu();
+				seen = changed(word, expected);
+			}
+		} while (!seen && rumpuser_clock_mono() < end);
+		self.misses = seen ? 0 : self.misses + 1;
+	}
+	atomic_fetch_sub(&spinners, 1);
+	return seen;
+}
+
+int rumpuser_wait(uint32_t *word, uint32_t expected, int64_t deadline, unsigned int spin_ns)
+{
+	struct bucket *b = bucket_of(word);
+	struct timespec ts, *tsp = NULL;
+	long ret;
+
+	if (changed(word, expected))
+		return 0;
+	if (spin_ns && spin(word, expected, spin_ns))
+		return 0;
+	if (deadline != RUMPUSER_FOREVER) {
+		if (deadline < 0)
+			deadline = 0;
+		ts.tv_sec = deadline / 1000000000;
+		ts.tv_nsec = deadline % 1000000000;
+		tsp = &ts;
+	}
+	atomic_fetch_add(&b->sleepers, 1);
+	ret = host(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, tsp,
+	    NULL, FUTEX_BITSET_MATCH_ANY);
+	atomic_fetch_sub(&b->sleepers, 1);
+	return ret == -ETIMEDOUT || ret == -EINTR ? ret : 0;
+}
+
+void rumpuser_wake(uint32_t *word)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&bucket_of(word)->sleepers, memory_order_relaxed))
+		host(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX);
+}
+
+void rumpuser_relax(unsigned int *spins)
+{
+	if (++*spins % YIELD_SPINS)
+		pause_cpu();
+	else
+		host(SYS_sched_yield, 0);
+}
