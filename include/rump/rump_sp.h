@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rump_sp.h - sysproxy's wire protocol: how a client process makes the system
+ * calls of a rump kernel that is in another process.  Included by both sides.
+ *
+ * One connection is one thread of the client ("channel"), and one task of the
+ * rump kernel.  So nothing is demultiplexed, no lock is shared, and a blocked
+ * call is a blocked channel.  A connection starts with a HELLO, which says whose
+ * thread it is, and its end is the end of that task; the end of the last one is
+ * the end of the process.
+ *
+ * On a channel the client speaks first and waits for the answer:
+ *
+ *	client				server
+ *	HELLO			->
+ *				<-	HELLO_REPLY
+ *	SYSCALL			->
+ *				<-	COPYIN, COPYOUT, COPYINSTR	any number of times
+ *	COPY_REPLY		->
+ *				<-	REPLY
+ *
+ * Only INTERRUPT (a signal handler ran: the call is to return -EINTR) may be
+ * sent while a SYSCALL is not answered yet; it has no answer of its own.
+ *
+ * A request carries the memory that its call is about to read, and names what
+ * the call may write, as segments of the client's address space; the server
+ * works on its private copy of the message.  What no segment covers is fetched
+ * or stored by COPYIN and COPYOUT while the call runs.
+ *
+ * Everything is in the byte order and alignment of x86-64.  Messages begin at
+ * multiples of 8 bytes and are multiples of 8 bytes long.  Descriptors travel
+ * beside the first byte of their message, by SCM_RIGHTS.  The same messages go
+ * over any transport.
+ */
+#ifndef RUMP_RUMP_SP_H
+#define RUMP_RUMP_SP_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdint.h>
+#endif
+
+#define RUMP_SP_VERSION		1
+#define RUMP_SP_MAGIC		"RUMP-SP\n"	/* 8 bytes, without the NUL */
+#define RUMP_SP_MACHINE		"x86_64"
+
+#define RUMP_SP_ALIGN(n)	(((n) + 7) & ~(uint64_t)7)
+
+/* Limits: a message that exceeds one ends its connection. */
+#define RUMP_SP_INLINE_MAX	(1u << 20)	/* data in one message, bytes */
+#define RUMP_SP_SEGS_MAX	32		/* segments in one request */
+#define RUMP_SP_FDS_MAX		16		/* descriptors beside one message */
+#define RUMP_SP_SIGS_MAX	16		/* signals in one reply */
+#define RUMP_SP_MSG_MAX		(RUMP_SP_INLINE_MAX + 8192)
+
+enum rump_sp_type {
+	/* client to server */
+	RUMP_SP_HELLO		= 1,
+	RUMP_SP_SYSCALL		= 2,	/* answered by REPLY */
+	RUMP_SP_INTERRUPT	= 3,	/* reqno: the call's */
+	RUMP_SP_COPY_REPLY	= 4,	/* reqno: the copy's */
+	RUMP_SP_PREFORK		= 5,	/* answered by COOKIE */
+	RUMP_SP_FORK_CANCEL	= 6,	/* answered by REPLY */
+	RUMP_SP_PREEXEC		= 7,	/* answered by COOKIE; ends the other threads */
+	RUMP_SP_RING		= 8,	/* go on in shared memory; answered by REPLY */
+	RUMP_SP_HALT		= 9,	/* control connections; answered by REPLY */
+	RUMP_SP_GOODBYE		= 10,	/* orderly end; no answer */
+	/* server to client */
+	RUMP_SP_HELLO_REPLY	= 65,
+	RUMP_SP_REPLY		= 66,
+	RUMP_SP_COOKIE		= 67,
+	RUMP_SP_COPYIN		= 68,	/* these three: answered by COPY_REPLY */
+	RUMP_SP_COPYINSTR	= 69,
+	RUMP_SP_COPYOUT		= 70,
+};
+
+struct rump_sp_hdr {
+	uint32_t len;		/* of the whole message, with this header */
+	uint8_t type;
+	uint8_t nfds;		/* descriptors beside the message */
+	uint16_t flags;
+	uint64_t reqno;		/* chosen by who asks, repeated by who answers */
+};
+
+/*
+ * What a process or a further thread of one shows to be what it says: the
+ * server makes id and secret, and gives them to the process only.
+ */
+struct rump_sp_cookie {
+	uint64_t id;
+	uint64_t secret;
+};
+
+enum rump_sp_kind {
+	RUMP_SP_GUEST	= 1,	/* a new process */
+	RUMP_SP_THREAD	= 2,	/* a further thread of the process that cookie names */
+	RUMP_SP_FORK	= 3,	/* the child that PREFORK made (cookie from there) */
+	RUMP_SP_EXEC	= 4,	/* the process that goes on after exec (from PREEXEC) */
+	RUMP_SP_CONTROL	= 5,	/* no process: only HALT */
+};
+
+/* The banner.  The layout up to machine never changes, whatever the version. */
+struct rump_sp_hello {
+	struct rump_sp_hdr hdr;
+	char magic[8];
+	uint32_t version;
+	uint32_t kind;
+	char machine[16];	/* padded with NULs */
+	int32_t pid, tid;	/* on the client's host */
+	uint32_t uid, gid;
+	struct rump_sp_cookie cookie;
+	char comm[16];		/* the program's name, with a NUL */
+};
+
+struct rump_sp_hello_reply {
+	struct rump_sp_hdr hdr;
+	char magic[8];
+	uint32_t version;
+	int32_t error;		/* 0, or -errno: the server hangs up after this message */
+	char machine[16];
+	char release[64];	/* of the rump kernel, as uname(2) says it */
+	int32_t pid, tid;	/* in the rump kernel */
+	struct rump_sp_cookie cookie;	/* the process's, for its THREADs */
+};
+
+/* A piece of the client's memory that a request carries. */
+#define RUMP_SP_IN	1u	/* the call reads it: data are in the message at off */
+#define RUMP_SP_OUT	2u	/* the call may write it: comes back in the reply */
+struct rump_sp_seg {
+	uint64_t addr;
+	uint32_t len;		/* > 0; addr + len does not wrap */
+	uint32_t flags;
+	uint32_t off;		/* of the data, from the start of the message; OUT only: 0 */
+	uint32_t reserved;	/* 0 */
+};
+
+/*
+ * SYSCALL.  Segments, of which no OUT one overlaps another, follow; then their
+ * data, each at its off, in any order, without overlap; then the end word,
+ * the last 8 bytes.
+ *
+ * ATTACH: one descriptor comes along; if the call returns a descriptor, the one
+ * that came becomes the far end of its placeholder (RUMP_CALL_FD_ATTACH).
+ */
+#define RUMP_SP_F_ATTACH	1u
+struct rump_sp_syscall {
+	struct rump_sp_hdr hdr;
+	int64_t nr;
+	uint64_t args[6];
+	uint32_t nsegs;
+	uint32_t reserved;	/* 0 */
+	struct rump_sp_seg segs[];
+};
+
+/*
+ * The end word of a request: ABORT, instead of OK, if the client met a bad
+ * address while it was sending data (which are then padded).  The call is not
+ * made, and its result is -EFAULT.
+ */
+#define RUMP_SP_END_OK		0x2e444e4b4f505253ull
+#define RUMP_SP_END_ABORT	0x2e444e4554524241ull
+
+/* What the call has written of an OUT segment. */
+struct rump_sp_out {
+	uint32_t seg;		/* its index in the request; ascending */
+	uint32_t off;		/* bytes from the start of the segment */
+	uint32_t len;		/* > 0 */
+	uint32_t reserved;	/* 0 */
+};
+
+struct rump_sp_sig {
+	int32_t signo, code, error;
+	uint32_t reserved;
+	uint64_t value;
+};
+
+/*
+ * REPLY.  Outs follow; then the signals that the call raised (SIGPIPE, ...),
+ * to be raised at the client's thread; then the data of the outs, in their
+ * order and unpadded; then padding.
+ */
+struct rump_sp_reply {
+	struct rump_sp_hdr hdr;
+	int64_t ret;		/* value or -errno */
+	uint16_t nouts;		/* at most the request's OUT segments */
+	uint16_t nsigs;
+	uint32_t reserved;
+	struct rump_sp_out outs[];
+};
+
+/* COOKIE: of PREFORK and PREEXEC. */
+struct rump_sp_newcookie {
+	struct rump_sp_hdr hdr;
+	int64_t ret;		/* 0 or -errno */
+	struct rump_sp_cookie cookie;
+};
+
+/* FORK_CANCEL */
+struct rump_sp_cancel {
+	struct rump_sp_hdr hdr;
+	struct rump_sp_cookie cookie;
+};
+
+/*
+ * COPYIN, COPYINSTR, COPYOUT: [addr, addr + size) of the client; the data of
+ * COPYOUT follow, padded.  At most RUMP_SP_INLINE_MAX bytes.
+ */
+struct rump_sp_copy {
+	struct rump_sp_hdr hdr;
+	uint64_t addr;
+	uint64_t size;
+};
+
+/*
+ * The answer: how many bytes, from addr on without a gap, could be copied, or
+ * -EFAULT for none.  COPYIN's and COPYINSTR's follow, padded; COPYINSTR's end
+ * with their first NUL if there is one.
+ */
+struct rump_sp_copy_reply {
+	struct rump_sp_hdr hdr;
+	int64_t ret;
+	uint64_t reserved;	/* 0 */
+};
+
+/* INTERRUPT, HALT, GOODBYE, PREFORK and PREEXEC are a header. */
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rumpuser_sp.h - hypercalls of sysproxy's server: sockets, framing and checking
+ * are the host's (hypercall/sp*.c), processes and system calls the kernel's
+ * (kernel/arch/rump/kernel/sp.c).
+ *
+ * A channel is a connection whose HELLO was accepted.  The kernel takes it with
+ * rumpuser_sp_accept(), and owns it until rumpuser_sp_close().  Except for the
+ * upcalls, everything of one channel is called by one task at a time.
+ */
+#ifndef RUMP_RUMPUSER_SP_H
+#define RUMP_RUMPUSER_SP_H
+
+#include <rump/rumpuser.h>
+#include <rump/rump_sp.h>
+
+struct rumpuser_sp_chan;
+
+/* A checked message (rump_sp.h), in memory that only this side can write. */
+struct rumpuser_sp_msg {
+	struct rump_sp_hdr *hdr;
+	int fd;			/* the first descriptor that came along, or -1 */
+	unsigned int nfds;
+};
+
+/* what has happened on a channel */
+#define RUMPUSER_SP_IN		1u	/* rumpuser_sp_next() has a message */
+#define RUMPUSER_SP_OUT		2u	/* rumpuser_sp_send() can go on */
+#define RUMPUSER_SP_INTR	4u	/* an INTERRUPT for request reqno */
+#define RUMPUSER_SP_HUP		8u	/* no more messages will come */
+
+/* These may run on any host thread and only post. */
+struct rumpuser_sp_upcalls {
+	/* rumpuser_sp_accept() has a channel. */
+	void (*accept)(void);
+	void (*event)(void *cookie, unsigned int events, uint64_t reqno);
+};
+
+/*
+ * Listens on url, on the way of which nothing must stand; release: the kernel's,
+ * for the banner.  The helper threads serve from now on (cpuwait.h).  -EINVAL and
+ * -EADDRINUSE after one line on stderr that quotes the url; -EBUSY: a second call.
+ */
+int rumpuser_sp_start(const char *url, const char *release,
+    const struct rumpuser_sp_upcalls *up);
+
+/* The next new channel and its HELLO, which lives until the channel is closed;
+ * NULL: none is there. */
+struct rumpuser_sp_chan *rumpuser_sp_accept(const struct rump_sp_hello **hellop);
+/* From now on upcalls->event(cookie, ...) tells; at once what has happened so far. */
+void rumpuser_sp_own(struct rumpuser_sp_chan *chan, void *cookie);
+
+/*
+ * The next message, which is the caller's until it releases it.  -EAGAIN: wait
+ * for RUMPUSER_SP_IN; -ECONNRESET: there will be none.
+ */
+int rumpuser_sp_next(struct rumpuser_sp_chan *chan, struct rumpuser_sp_msg **msgp);
+/* Also closes the descriptor that came along, unless msg->fd was set to -1. */
+void rumpuser_sp_release(struct rumpuser_sp_chan *chan, struct rumpuser_sp_msg *msg);
+
+/* size bytes, not zeroed, for the data of one reply; NULL: no memory.  Valid
+ * until the next call for the same channel; NULL and 0 give it back. */
+void *rumpuser_sp_buffer(struct rumpuser_sp_chan *chan, size_t size);
+
+/*
+ * Sends a message from byte *donep of it on, and counts *donep up.  0: all of it
+ * is sent; -EAGAIN: wait for RUMPUSER_SP_OUT; -ECONNRESET.
+ */
+int rumpuser_sp_send(struct rumpuser_sp_chan *chan, const struct rumpuser_iovec *iov,
+    unsigned int niov, size_t *donep);
+
+/* Ends the channel; no upcall with its cookie runs any more when it returns. */
+void rumpuser_sp_close(struct rumpuser_sp_chan *chan);
+/* The same, because of what the client did: says so on stderr, and counts. */
+void rumpuser_sp_reject(struct rumpuser_sp_chan *chan, const char *why);
+
+/*
+ * For the program around the kernel (rump_server).  A descriptor that polls
+ * readable whenever one of the three below may have changed (read 8 bytes from
+ * it first); the number of client connections; how many there were ever; and
+ * whether a client asked for an end (HALT), which is answered by halt_done.
+ */
+int rumpuser_sp_eventfd(void);
+unsigned int rumpuser_sp_clients(void);
+uint64_t rumpuser_sp_accepted(void);
+int rumpuser_sp_halt_wanted(void);
+/* From now on HALT is taken rather than refused. */
+void rumpuser_sp_allow_halt(void);
+/* Answers who asked, removes the socket's name. */
+void rumpuser_sp_halt_done(int error);
+
+#endif
