@@ -18,7 +18,10 @@ $kyua test --kyuafile="$b/tests/Kyuafile" --results-file="$db" "$@" |
 	grep -v -e '->  passed' -e '->  skipped' -e '^Results' -e '^$'
 
 kyua report --results-file="$db" --verbose --results-filter=broken,failed |
-	sed -n '/^===> [^S]/p; /^Result:/p; /^Standard/,/^===>/p' | grep -v '^===> Summary'
+	awk '/^===> /		{ show = /\// }
+	     /^Start time|^End time|^Duration|^Metadata|^$/ { next }
+	     /^    [a-z_]+ (=|is)/	{ next }
+	     show'
 
 kyua report --results-file="$db" --results-filter=skipped | sed -n 's/  ->  skipped: /: skipped: /p'
 # Test cases: 9 total, 1 skipped, 0 expected failures, 1 broken, 1 failed
