@@ -123,7 +123,7 @@ static void pass_on(int sig, siginfo_t *info, ucontext_t *uc)
 		mask |= 1ULL << (sig - 1);
 	host(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	if (act.flags & SA_SIGINFO)
-		((void (*)(int, siginfo_t *, void *))act.handler)(sig, info, uc);
+		act.action(sig, info, uc);
 	else
 		act.handler(sig);
 	/* Returning restores the mask in uc. */
@@ -150,7 +150,7 @@ static void handler(int sig, siginfo_t *info, void *context)
 static long install(int sig, const struct hostsig_action *prog, struct hostsig_action *old)
 {
 	struct hostsig_action act = {
-		.handler = (void (*)(int))handler,
+		.action = handler,
 		.flags = SA_SIGINFO | SA_NODEFER | SA_RESTORER,
 		.restorer = rumpuser_sigreturn,
 	};

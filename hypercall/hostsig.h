@@ -16,7 +16,10 @@
 #endif
 
 struct hostsig_action {
-	void (*handler)(int);		/* or with three arguments, as SA_SIGINFO says */
+	union {
+		void (*handler)(int);
+		void (*action)(int, siginfo_t *, void *);	/* SA_SIGINFO */
+	};
 	unsigned long flags;
 	void (*restorer)(void);
 	uint64_t mask;

@@ -11,7 +11,7 @@
 #include "internal.h"
 #include "hostsig.h"
 
-void rumpuser_raise(int sig, int si_code, int si_errno, uint64_t si_value)
+void rumpuser_raise(int sig, int si_code, int si_errno, uint64_t value)
 {
 	siginfo_t info;
 
@@ -21,11 +21,11 @@ void rumpuser_raise(int sig, int si_code, int si_errno, uint64_t si_value)
 	info.si_errno = si_errno;
 	if (si_code > 0) {
 		/* From "the kernel": an address or an event is where the pid is else. */
-		info.si_addr = (void *)si_value;
+		info.si_addr = (void *)value;
 	} else {
 		info.si_pid = rumpuser_getpid();
 		info.si_uid = host(SYS_getuid, 0);
-		info.si_value.sival_ptr = (void *)si_value;
+		info.si_value.sival_ptr = (void *)value;
 	}
 	host(SYS_rt_tgsigqueueinfo, rumpuser_getpid(), rumpuser_gettid(), sig, &info);
 }

@@ -168,8 +168,8 @@ int64_t rumpuser_clock_real(void);
 
 /* ---- signals of the embedded kernel's own process ------------------------ */
 
-/* Raises sig at the calling thread; si_code, errno and value as given. */
-void rumpuser_raise(int sig, int si_code, int si_errno, uint64_t si_value);
+/* Raises sig at the calling thread; si_code, si_errno and value (si_value, or si_addr where si_code > 0) as given. */
+void rumpuser_raise(int sig, int si_code, int si_errno, uint64_t value);
 /* 1 if a handler for sig is installed with SA_RESTART (or none is). */
 int rumpuser_sig_restarts(int sig);
 
