@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sp_msg.c - is what a client has sent a message of the protocol?
+ *
+ * Pure functions on this side's private copy of a message: every length, count,
+ * offset and overlap is checked here, once, so that the kernel can rely on it.
+ * What the numbers mean to the system call (descriptors, addresses) is not
+ * checked: a call may be as wrong as it likes.  fuzz_sp_msg drives this file.
+ */
+#include <string.h>
+
+#include "sp_msg.h"
+
+#define END_SIZE	sizeof(uint64_t)
+
+/* Smallest and largest length of a message by its type. */
+static int limits(unsigned int type, size_t *min, size_t *max)
+{
+	switch (type) {
+	case RUMP_SP_HELLO:
+		*min = *max = sizeof(struct rump_sp_hello);
+		return 1;
+	case RUMP_SP_SYSCALL:
+		*min = sizeof(struct rump_sp_syscall) + END_SIZE;
+		*max = RUMP_SP_MSG_MAX;
+		return 1;
+	case RUMP_SP_COPY_REPLY:
+		*min = sizeof(struct rump_sp_copy_reply);
+		*max = sizeof(struct rump_sp_copy_reply) + RUMP_SP_INLINE_MAX;
+		return 1;
+	case RUMP_SP_FORK_CANCEL:
+		*min = *max = sizeof(struct rump_sp_cancel);
+		return 1;
+	case RUMP_SP_INTERRUPT:
+	case RUMP_SP_PREFORK:
+	case RUMP_SP_PREEXEC:
+	case RUMP_SP_RING:
+	case RUMP_SP_HALT:
+	case RUMP_SP_GOODBYE:
+		*min = *max = sizeof(struct rump_sp_hdr);
+		return 1;
+	}
+	return 0;
+}
+
+const char *sp_header_check(const struct rump_sp_hdr *hdr)
+{
+	size_t min, max;
+
+	if (!limits(hdr->type, &min, &max))
+		return "unknown message type";
+	if (hdr->len < min || hdr->len > max || hdr->len % 8)
+		return "bad message length";
+	if (hdr->nfds > RUMP_SP_FDS_MAX)
+		return "too many descriptors announced";
+	if (hdr->flags & ~(hdr->type == RUMP_SP_SYSCALL ? RUMP_SP_F_ATTACH : 0))
+		return "unknown flags";
+	return NULL;
+}
+
+static int overlap(uint64_t a, uint64_t alen, uint64_t b, uint64_t blen)
+{
+	return a < b + blen && b < a + alen;
+}
+
+static const char *check_segs(const struct rump_sp_syscall *req)
+{
+	size_t data = sizeof(*req) + req->nsegs * sizeof(req->segs[0]);
+	size_t end = req->hdr.len - END_SIZE;
+	uint64_t out = 0;
+	uint32_t i, j;
+
+	if (data > end)
+		return "more segments than the message holds";
+	for (i = 0; i < req->nsegs; i++) {
+		const struct rump_sp_seg *s = &req->segs[i];
+
+		if (s->flags == 0 || s->flags & ~(RUMP_SP_IN | RUMP_SP_OUT) || s->reserved)
+			return "bad segment flags";
+		if (s->len == 0 || s->addr + s->len < s->addr)
+			return "bad segment range";
+		if (s->flags & RUMP_SP_IN) {
+			if (s->off < data || s->off > end || s->len > end - s->off)
+				return "segment data outside of the message";
+		} else if (s->off) {
+			return "bad segment offset";
+		}
+		if (s->flags & RUMP_SP_OUT)
+			out += s->len;
+		for (j = 0; j < i; j++) {
+			const struct rump_sp_seg *t = &req->segs[j];
+
+			if ((s->flags | t->flags) & RUMP_SP_OUT &&
+			    overlap(s->addr, s->len, t->addr, t->len))
+				return "overlapping segments";
+			if (s->flags & t->flags & RUMP_SP_IN &&
+			    overlap(s->off, s->len, t->off, t->len))
+				return "overlapping segment data";
+		}
+	}
+	if (out > RUMP_SP_INLINE_MAX)
+		return "segments too large for a reply";
+	return NULL;
+}
+
+static const char *check_syscall(const struct rump_sp_syscall *req)
+{
+	uint64_t end;
+
+	memcpy(&end, (const char *)req + req->hdr.len - END_SIZE, sizeof(end));
+	if (end != RUMP_SP_END_OK && end != RUMP_SP_END_ABORT)
+		return "bad end of a request";
+	if (req->nsegs > RUMP_SP_SEGS_MAX || req->reserved)
+		return "bad number of segments";
+	if (req->hdr.nfds > 1 || (req->hdr.flags & RUMP_SP_F_ATTACH && req->hdr.nfds != 1))
+		return "bad number of descriptors";
+	return check_segs(req);
+}
+
+static const char *check_copy_reply(const struct rump_sp_copy_reply *r)
+{
+	size_t room = r->hdr.len - sizeof(*r);
+
+	/* The kernel compares ret with what it asked for; here it must only fit. */
+	if (r->reserved || r->ret < -4095 || r->ret > RUMP_SP_INLINE_MAX)
+		return "bad result of a copy";
+	if (room && (r->ret < 0 || RUMP_SP_ALIGN(r->ret) != room))
+		return "bad length of copied data";
+	return NULL;
+}
+
+const char *sp_message_check(const struct rump_sp_hdr *hdr, unsigned int nfds)
+{
+	const char *why = sp_header_check(hdr);
+
+	if (why)
+		return why;
+	if (hdr->nfds != nfds)
+		return "other descriptors than announced";
+	switch (hdr->type) {
+	case RUMP_SP_SYSCALL:
+		return check_syscall((const void *)hdr);
+	case RUMP_SP_COPY_REPLY:
+		why = check_copy_reply((const void *)hdr);
+		break;
+	case RUMP_SP_HELLO: {
+		const struct rump_sp_hello *h = (const void *)hdr;
+
+		/* Version and machine are answered, not refused here. */
+		if (memcmp(h->magic, RUMP_SP_MAGIC, sizeof(h->magic)))
+			return "no RUMP-SP banner";
+		if (!memchr(h->machine, '\0', sizeof(h->machine)))
+			return "unterminated machine name";
+		break;
+	}
+	}
+	return why ? why : nfds ? "descriptors beside a message that takes none" : NULL;
+}
+
+int sp_aborted(const struct rump_sp_hdr *hdr)
+{
+	uint64_t end;
+
+	memcpy(&end, (const char *)hdr + hdr->len - END_SIZE, sizeof(end));
+	return end != RUMP_SP_END_OK;
+}
