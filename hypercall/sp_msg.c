@@ -12,13 +12,15 @@
 #include "sp_msg.h"
 
 #define END_SIZE	sizeof(uint64_t)
+#define HELLO_MAX	1024
 
 /* Smallest and largest length of a message by its type. */
 static int limits(unsigned int type, size_t *min, size_t *max)
 {
 	switch (type) {
-	case RUMP_SP_HELLO:
-		*min = *max = sizeof(struct rump_sp_hello);
+	case RUMP_SP_HELLO:		/* another version's may be longer */
+		*min = offsetof(struct rump_sp_hello, pid);
+		*max = HELLO_MAX;
 		return 1;
 	case RUMP_SP_SYSCALL:
 		*min = sizeof(struct rump_sp_syscall) + END_SIZE;
@@ -117,6 +119,22 @@ static const char *check_syscall(const struct rump_sp_syscall *req)
 	return check_segs(req);
 }
 
+/* A version and a machine that are not ours are answered rather than refused here. */
+static const char *check_hello(const struct rump_sp_hello *h)
+{
+	if (memcmp(h->magic, RUMP_SP_MAGIC, sizeof(h->magic)))
+		return "no RUMP-SP banner";
+	if (!memchr(h->machine, '\0', sizeof(h->machine)))
+		return "unterminated machine name";
+	if (h->version != RUMP_SP_VERSION)
+		return NULL;
+	if (h->hdr.len != sizeof(*h))
+		return "bad length of a HELLO";
+	if (!memchr(h->comm, '\0', sizeof(h->comm)))
+		return "unterminated program name";
+	return NULL;
+}
+
 static const char *check_copy_reply(const struct rump_sp_copy_reply *r)
 {
 	size_t room = r->hdr.len - sizeof(*r);
@@ -143,16 +161,9 @@ const char *sp_message_check(const struct rump_sp_hdr *hdr, unsigned int nfds)
 	case RUMP_SP_COPY_REPLY:
 		why = check_copy_reply((const void *)hdr);
 		break;
-	case RUMP_SP_HELLO: {
-		const struct rump_sp_hello *h = (const void *)hdr;
-
-		/* Version and machine are answered, not refused here. */
-		if (memcmp(h->magic, RUMP_SP_MAGIC, sizeof(h->magic)))
-			return "no RUMP-SP banner";
-		if (!memchr(h->machine, '\0', sizeof(h->machine)))
-			return "unterminated machine name";
+	case RUMP_SP_HELLO:
+		why = check_hello((const void *)hdr);
 		break;
-	}
 	}
 	return why ? why : nfds ? "descriptors beside a message that takes none" : NULL;
 }
