@@ -16,7 +16,6 @@
  * not the one for its completion; buffered writes and fdatasync it hands to
  * threads of the host's kernel in any case.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>

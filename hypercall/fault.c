@@ -15,7 +15,6 @@
  *
  * Limits: a fault while the signal is blocked kills, as the host has it.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -14,7 +14,6 @@
  *
  * One RAM a process: the offsets of rumpuser_ram_map() count from it.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
 

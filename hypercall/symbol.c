@@ -12,7 +12,6 @@
  * takes no lock that it would wait for long, and reads the file by itself, since
  * libelf would do its input and output through libc.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>

@@ -13,7 +13,6 @@
  * becomes known to the kernel in the last round keeps its task until the process
  * ends.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>

@@ -15,7 +15,6 @@
  * was in vain SPIN_MISSES times in a row does it only at each SPIN_RETRY-th wait,
  * until it succeeds.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
