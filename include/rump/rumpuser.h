@@ -84,6 +84,14 @@ void rumpuser_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 #define RUMPUSER_PANIC	(-1)
 void rumpuser_exit(int status) __attribute__((noreturn));
 
+/*
+ * A daemon: begin forks; the parent stays until the child calls done, and exits
+ * with the status given there (0..255); with 0 the child loses its terminal.
+ * Call begin before the process has threads.
+ */
+int rumpuser_daemonize_begin(void);
+int rumpuser_daemonize_done(int status);
+
 /* Fills buf with random bytes; any length.  Never short. */
 void rumpuser_getrandom(void *buf, size_t len);
 

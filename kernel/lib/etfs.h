@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * etfs.h - host files as block devices, for the rest of kernel/lib.
+ */
+#ifndef RUMPLIB_ETFS_H
+#define RUMPLIB_ETFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ETFS_NAME_LEN	32	/* Linux's DISK_NAME_LEN, NUL included */
+
+/*
+ * The device that mounts of hostpath use, made if there is none yet: its name
+ * ("img0") in name; *rdonly says what is wanted, then what it is; *made: it is new.
+ */
+int etfs_image(const char *hostpath, bool *rdonly, char name[ETFS_NAME_LEN], bool *made);
+
+/* Removes a device by its name. */
+int etfs_remove(const char *name);
+
+/* After rumpk_shutdown(): gives the host its files back. */
+void etfs_close_all(void);
+
+#endif

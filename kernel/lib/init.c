@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * init.c - booting, once, by whichever thread comes first; the others wait.
+ *
+ * The mounts of RUMP_MOUNT are a part of it: nobody sees the kernel without them,
+ * but the thread that makes them, which comes through here again.  What went
+ * wrong stays wrong: a kernel cannot be booted twice in one process.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <rump/rump.h>
+#include <rump/rumpuser.h>
+
+#include "mount.h"
+#include "params.h"
+#include "rumpk.h"
+
+enum { NONE, BOOTING, DONE };
+
+static uint32_t state = NONE;
+static int booter;		/* host thread id */
+static int result;		/* once DONE */
+
+static int mount_all(void)
+{
+	const size_t len = 64 * 1024;
+	char *specs = malloc(len);
+	int err;
+
+	if (!specs)
+		return -ENOMEM;
+	err = rumpuser_getparam("RUMP_MOUNT", specs, len);
+	if (err == -E2BIG)
+		rumpuser_warn("RUMP_MOUNT: its value is longer than %zu bytes", len - 1);
+	if (!err)
+		err = mount_list(specs);
+	else if (err == -ENOENT)
+		err = 0;
+	free(specs);
+	return err;
+}
+
+static int boot(void)
+{
+	struct rumpk_params params;
+	int err;
+
+	err = params_read(&params);
+	if (!err)
+		err = rumpk_boot(&params);
+	if (!err)
+		err = mount_all();
+	return err;
+}
+
+int rump_init(void)
+{
+	uint32_t expected = NONE;
+
+	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == DONE)
+		return result;
+	if (__atomic_compare_exchange_n(&state, &expected, BOOTING, 0, __ATOMIC_ACQUIRE,
+	    __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&booter, rumpuser_gettid(), __ATOMIC_RELAXED);
+		result = boot();
+		__atomic_store_n(&state, DONE, __ATOMIC_RELEASE);
+		rumpuser_wake(&state);
+		return result;
+	}
+	if (expected == BOOTING &&
+	    __atomic_load_n(&booter, __ATOMIC_RELAXED) == rumpuser_gettid())
+		return 0;
+	while (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != DONE)
+		rumpuser_wait(&state, BOOTING, RUMPUSER_FOREVER, 0);
+	return result;
+}
+
+int rump_init_server(const char *url)
+{
+	int err = rump_init();
+
+	return err ? err : rumpk_sp_start(url);
+}
+
+int rump_daemonize_begin(void)
+{
+	return rumpuser_daemonize_begin();
+}
+
+int rump_daemonize_done(int error)
+{
+	return rumpuser_daemonize_done(error);
+}

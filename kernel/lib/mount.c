@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mount.c - mounting and unmounting in the rump kernel, by its system calls.
+ *
+ * SOURCE is taken for what it can be: for a file system without a device, any
+ * word; else a block device of the rump kernel, if there is one of that name;
+ * else a file of the host, which is made a device first (etfs.c).  Without type=,
+ * the file systems that /proc/filesystems lists are tried, as mount(8) does.
+ *
+ * All calls are made as the process that the calling thread belongs to there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include <rump/rump.h>
+#include <rump/rumpuser.h>
+
+#include "etfs.h"
+#include "mount.h"
+#include "mountspec.h"
+
+#define TABLE_LEN	(64 * 1024)	/* of /proc/self/mounts; the rest is read later */
+#define DEVICE_LEN	256
+#define TYPE_LEN	64
+#define BUSY_TRIES	20
+#define BUSY_NS		5000000
+
+/* A system call of the rump kernel: integers or pointers, the rest 0. */
+#define call(...)	call_pick(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define call_pick(nr, a, b, c, d, e, ...)	\
+	rump_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+
+/* Tried before the others: they know their own, and are what people have. */
+static const char *const usual[] = { "ext4", "xfs", "btrfs", "vfat" };
+
+/* A small text file of the rump kernel, to be freed; at most TABLE_LEN - 1 bytes. */
+static int read_file(const char *path, char **textp)
+{
+	char *text = malloc(TABLE_LEN);
+	size_t n = 0;
+	long fd, ret;
+
+	if (!text)
+		return -ENOMEM;
+	ret = fd = call(SYS_open, path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		do {
+			ret = call(SYS_read, fd, text + n, TABLE_LEN - 1 - n);
+			n += ret > 0 ? ret : 0;
+		} while (ret > 0 && n < TABLE_LEN - 1);
+		call(SYS_close, fd);
+	}
+	if (ret < 0) {
+		free(text);
+		return ret;
+	}
+	text[n] = '\0';
+	*textp = text;
+	return 0;
+}
+
+static bool is_device(const char *path)
+{
+	struct stat st;
+
+	return call(SYS_stat, path, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+/* Makes dir and what leads to it. */
+static int make_dir(const char *dir)
+{
+	char *path = strdup(dir), *s;
+	long ret = 0;
+
+	if (!path)
+		return -ENOMEM;
+	for (s = path + 1; ret == 0; *s++ = '/') {
+		s += strcspn(s, "/");
+		if (!*s)
+			break;
+		*s = '\0';
+		ret = call(SYS_mkdir, path, 0755);
+		if (ret == -EEXIST)
+			ret = 0;
+	}
+	if (ret == 0)
+		ret = call(SYS_mkdir, path, 0755);
+	free(path);
+	return ret == -EEXIST ? 0 : ret;
+}
+
+/*
+ * The next line of /proc/filesystems at *sp, which moves on: a type, and whether
+ * it does without a device.  false: the end.
+ */
+static bool next_type(const char **sp, char type[TYPE_LEN], bool *nodev)
+{
+	const char *name;
+	size_t len;
+
+	if (!**sp)
+		return false;
+	*nodev = **sp != '\t';
+	name = *sp + strcspn(*sp, "\t\n");
+	name += *name == '\t';
+	len = strcspn(name, "\n");
+	snprintf(type, TYPE_LEN, "%.*s", (int)len, name);
+	*sp = name + len + (name[len] == '\n');
+	return true;
+}
+
+static bool is_nodev(const char *wanted, const char *filesystems)
+{
+	char type[TYPE_LEN];
+	bool nodev;
+
+	while (next_type(&filesystems, type, &nodev))
+		if (nodev && !strcmp(type, wanted))
+			return true;
+	return false;
+}
+
+/* Not the right type: try another one. */
+static bool is_refusal(long err)
+{
+	return err == -EINVAL || err == -ENODEV;
+}
+
+static long try_type(const struct mountspec *spec, const char *source, const char *type,
+    unsigned long flags)
+{
+	return call(SYS_mount, source, spec->dir, type, spec->flags | flags, spec->data);
+}
+
+static bool is_usual(const char *type)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (!strcmp(type, usual[i]))
+			return true;
+	return false;
+}
+
+/* Tries all types; the first answer that is no refusal counts. */
+static long try_all(const struct mountspec *spec, const char *source, const char *filesystems)
+{
+	char type[TYPE_LEN];
+	long ret = -EINVAL;
+	unsigned int i;
+	bool nodev;
+
+	for (i = 0; i < sizeof(usual) / sizeof(usual[0]) && is_refusal(ret); i++)
+		ret = try_type(spec, source, usual[i], MS_SILENT);
+	while (is_refusal(ret) && next_type(&filesystems, type, &nodev))
+		if (!nodev && !is_usual(type))
+			ret = try_type(spec, source, type, MS_SILENT);
+	return is_refusal(ret) ? -EINVAL : ret;
+}
+
+/* Names the device of spec->source, or its partition; made as in etfs_image(). */
+static int find_device(struct mountspec *spec, char device[DEVICE_LEN],
+    char image[ETFS_NAME_LEN], bool *made, const char **why)
+{
+	bool rdonly = spec->flags & MS_RDONLY, wanted = rdonly;
+	size_t len;
+	int err;
+
+	*made = false;
+	if (is_device(spec->source)) {
+		if (strlen(spec->source) > DEVICE_LEN - 8)
+			return -ENAMETOOLONG;
+		strcpy(device, spec->source);
+	} else {
+		err = etfs_image(spec->source, &rdonly, image, made);
+		if (err == -ENOENT)
+			*why = "SOURCE is neither a file of the host nor a device of the rump kernel";
+		else if (err == -EBUSY)
+			*why = "another process has SOURCE open as a device";
+		if (err)
+			return err;
+		snprintf(device, DEVICE_LEN, "/dev/%s", image);
+		if (rdonly && !wanted) {
+			rumpuser_warn("%s can only be read on this host: mounted read-only",
+			    spec->source);
+			spec->flags |= MS_RDONLY;
+		}
+	}
+	if (!spec->part)
+		return 0;
+	/* As Linux names them: sda1, but img0p1. */
+	len = strlen(device);
+	snprintf(device + len, DEVICE_LEN - len, "%s%u",
+	    device[len - 1] >= '0' && device[len - 1] <= '9' ? "p" : "", spec->part);
+	if (is_device(device))
+		return 0;
+	*why = "SOURCE has no such partition";
+	return -ENOENT;
+}
+
+static int mount_device(struct mountspec *spec, const char *filesystems, const char **why)
+{
+	char device[DEVICE_LEN], image[ETFS_NAME_LEN];
+	bool made;
+	long ret;
+
+	ret = find_device(spec, device, image, &made, why);
+	if (!ret && spec->type) {
+		ret = try_type(spec, device, spec->type, 0);
+	} else if (!ret) {
+		ret = try_all(spec, device, filesystems);
+		if (ret == -EINVAL)
+			*why = "no file system of a known type is there";
+	}
+	if (ret && made)
+		etfs_remove(image);
+	return ret;
+}
+
+static int carry_out(struct mountspec *spec, const char **why)
+{
+	char *filesystems;
+	int ret;
+
+	ret = make_dir(spec->dir);
+	if (ret) {
+		*why = "DIR cannot be made";
+		return ret;
+	}
+	ret = read_file("/proc/filesystems", &filesystems);
+	if (ret) {
+		*why = "/proc/filesystems of the rump kernel";
+		return ret;
+	}
+	if (spec->type && is_nodev(spec->type, filesystems))
+		ret = try_type(spec, spec->source, spec->type, 0);
+	else
+		ret = mount_device(spec, filesystems, why);
+	free(filesystems);
+	return ret;
+}
+
+int rump_pub_mount(const char *text)
+{
+	struct mountspec spec;
+	const char *why = NULL;
+	char wrong[128];
+	int err;
+
+	err = rump_init();
+	if (err)
+		return err;
+	err = mountspec_parse(&spec, text, wrong, sizeof(wrong));
+	if (err == -EINVAL) {
+		rumpuser_warn("mount \"%s\": %s", text, wrong);
+		return err;
+	}
+	if (!err) {
+		err = carry_out(&spec, &why);
+		mountspec_free(&spec);
+	}
+	if (err)
+		rumpuser_warn("mount \"%s\": %s%s%s", text, why ? why : "",
+		    why ? ": " : "", strerror(-err));
+	return err;
+}
+
+int mount_list(const char *list)
+{
+	const char *spec;
+	char *text;
+	size_t len;
+	int err = 0;
+
+	while (!err && (spec = mountspec_next(&list, &len))) {
+		text = strndup(spec, len);
+		err = text ? rump_pub_mount(text) : -ENOMEM;
+		free(text);
+	}
+	return err;
+}
+
+/* ---- unmounting --------------------------------------------------------------- */
+
+/* The mount point in a line of /proc/self/mounts, in place: \040 is a space. */
+static char *mount_point(char *line)
+{
+	char *s = strchr(line, ' '), *out, *start;
+
+	if (!s)
+		return NULL;
+	start = out = ++s;
+	for (; *s && *s != ' '; s++) {
+		if (*s == '\\' && s[1] && s[2] && s[3]) {
+			*out++ = (s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0');
+			s += 3;
+		} else {
+			*out++ = *s;
+		}
+	}
+	*out = '\0';
+	return start;
+}
+
+/* Waits for files that are being closed; what stays busy is made read-only. */
+static void unmount(const char *dir)
+{
+	const struct timespec pause = { .tv_nsec = BUSY_NS };
+	long ret;
+	int i;
+
+	ret = call(SYS_umount2, dir, 0);
+	for (i = 0; ret == -EBUSY && i < BUSY_TRIES; i++) {
+		call(SYS_nanosleep, &pause, NULL);
+		ret = call(SYS_umount2, dir, 0);
+	}
+	if (ret != -EBUSY)
+		return;
+	ret = call(SYS_mount, NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	if (ret)
+		rumpuser_warn("%s is in use and could not be unmounted: %s", dir, strerror(-ret));
+	call(SYS_umount2, dir, MNT_DETACH);
+}
+
+void mount_undo_all(void)
+{
+	char *mounts, *end, *line, *dir;
+
+	if (read_file("/proc/self/mounts", &mounts))
+		return;
+	/* From the end, line by line. */
+	for (end = mounts + strlen(mounts); end > mounts; end = line) {
+		end[-1] = '\0';
+		for (line = end - 1; line > mounts && line[-1] != '\n'; line--)
+			;
+		dir = mount_point(line);
+		if (dir && strcmp(dir, "/"))
+			unmount(dir);
+	}
+	free(mounts);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mount.h - carrying out mount specifications in the rump kernel.
+ */
+#ifndef RUMPLIB_MOUNT_H
+#define RUMPLIB_MOUNT_H
+
+/* Mounts each specification of a list (mountspec.h), in order, up to the first
+ * that fails: -errno, after one line that quotes it. */
+int mount_list(const char *list);
+
+/* Unmounts everything but the root, newest first. */
+void mount_undo_all(void);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * shutdown.c - the end: everything written back and unmounted, so that images
+ * are clean, and the host's files given back.
+ *
+ * Files that processes of the rump kernel hold open would keep file systems busy.
+ * The calling thread's process and the default process lose theirs here; a server
+ * ends its clients before it calls this.
+ */
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include <rump/rump.h>
+#include <rump/rumpuser.h>
+
+#include "etfs.h"
+#include "mount.h"
+#include "rumpk.h"
+
+static void drop_files(void)
+{
+	rump_syscall(SYS_chdir, (long)"/", 0, 0, 0, 0, 0);
+	rump_syscall(SYS_close_range, 0, ~0U, 0, 0, 0, 0);
+}
+
+int rump_pub_shutdown(void)
+{
+	static uint32_t called;
+	int err;
+
+	if (__atomic_exchange_n(&called, 1, __ATOMIC_ACQ_REL))
+		return -ESHUTDOWN;
+	err = rump_init();
+	if (err)
+		return err;
+	drop_files();
+	err = rump_pub_lwproc_switch(NULL);
+	if (!err)
+		drop_files();
+	mount_undo_all();
+	rump_syscall(SYS_sync, 0, 0, 0, 0, 0, 0);
+	err = rumpk_shutdown();
+	if (!err)
+		etfs_close_all();
+	return err;
+}
