@@ -50,9 +50,10 @@
 /* Limits: a message that exceeds one ends its connection. */
 #define RUMP_SP_INLINE_MAX	(1u << 20)	/* data in one message, bytes */
 #define RUMP_SP_SEGS_MAX	32		/* segments in one request */
+#define RUMP_SP_OUTS_MAX	(RUMP_SP_SEGS_MAX + 1)	/* pieces of memory in a reply */
 #define RUMP_SP_FDS_MAX		16		/* descriptors beside one message */
 #define RUMP_SP_SIGS_MAX	16		/* signals in one reply */
-#define RUMP_SP_MSG_MAX		(RUMP_SP_INLINE_MAX + 8192)
+#define RUMP_SP_MSG_MAX		(RUMP_SP_INLINE_MAX + 8192)	/* a request, bytes */
 
 enum rump_sp_type {
 	/* client to server */
@@ -161,17 +162,16 @@ struct rump_sp_syscall {
 #define RUMP_SP_END_OK		0x2e444e4b4f505253ull
 #define RUMP_SP_END_ABORT	0x2e444e4554524241ull
 
-/* What the call has written of an OUT segment. */
+/* What the call has written and no COPYOUT has stored: of OUT segments, or elsewhere. */
 struct rump_sp_out {
-	uint32_t seg;		/* its index in the request; ascending */
-	uint32_t off;		/* bytes from the start of the segment */
+	uint64_t addr;
 	uint32_t len;		/* > 0 */
 	uint32_t reserved;	/* 0 */
 };
 
 struct rump_sp_sig {
 	int32_t signo, code, error;
-	uint32_t reserved;
+	uint32_t reserved;	/* 0 */
 	uint64_t value;
 };
 
@@ -183,8 +183,8 @@ struct rump_sp_sig {
 struct rump_sp_reply {
 	struct rump_sp_hdr hdr;
 	int64_t ret;		/* value or -errno */
-	uint16_t nouts;		/* at most the request's OUT segments */
-	uint16_t nsigs;
+	uint16_t nouts;		/* at most RUMP_SP_OUTS_MAX */
+	uint16_t nsigs;		/* at most RUMP_SP_SIGS_MAX */
 	uint32_t reserved;
 	struct rump_sp_out outs[];
 };

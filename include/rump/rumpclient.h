@@ -6,15 +6,17 @@
  *
  * Every function is thread-safe, starts no thread, takes no lock that a fork
  * could leave held, allocates nothing by malloc(3) after rumpclient_init() and
- * makes its host calls by inline system calls or through rumpclient_host, so
- * that a preload library can use it at any moment.  Results are values or
- * negative errnos; errno is left alone.
+ * makes its host calls by inline system calls, so that a preload library can
+ * use it at any moment.  Results are values or negative errnos; errno is left
+ * alone.  The exception is the first call of an embedded kernel: dlopen(3).
  */
 #ifndef RUMP_RUMPCLIENT_H
 #define RUMP_RUMPCLIENT_H
 
 #include <stdint.h>
 #include <sys/types.h>
+
+#pragma GCC visibility push(default)
 
 #ifdef __cplusplus
 extern "C" {
@@ -65,4 +67,6 @@ int rumpclient_move_fd(int fd);
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

@@ -14,6 +14,8 @@
 #include <rump/rumpuser.h>
 #include <rump/rump_sp.h>
 
+#pragma GCC visibility push(default)
+
 struct rumpuser_sp_chan;
 
 /* A checked message (rump_sp.h), in memory that only this side can write. */
@@ -88,5 +90,7 @@ int rumpuser_sp_halt_wanted(void);
 void rumpuser_sp_allow_halt(void);
 /* Answers who asked, removes the socket's name. */
 void rumpuser_sp_halt_done(int error);
+
+#pragma GCC visibility pop
 
 #endif

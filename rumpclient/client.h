@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * client.h - what the files of librumpclient share.
+ */
+#ifndef RUMPCLIENT_CLIENT_H
+#define RUMPCLIENT_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+#include <rump/rump_sp.h>
+#include <rump/rumpclient.h>
+
+#include "../hypercall/hostcall.h"
+
+/* One line on stderr, "PROGRAM: " in front. */
+void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- remote.c: the session and its channels ------------------------------------ */
+
+int remote_init(const char *url);
+long remote_syscall(long nr, const long args[6], int farfd);
+int remote_prefork(struct rump_sp_cookie *cookie);
+int remote_fork_init(const struct rump_sp_cookie *cookie);
+void remote_fork_cancel(const struct rump_sp_cookie *cookie);
+/* In the child of a fork that nobody announced: no channel is ours any more. */
+void remote_forget(void);
+/* Our channel with number fd gets another one; fd is closed. */
+int remote_move_fd(int fd);
+
+/* ---- embedded.c -------------------------------------------------------------------- */
+
+long embedded_syscall(long nr, const long args[6]);
+int embedded_owns_fd(int fd);
+/* The child of a fork: no call works if the parent's kernel had been loaded. */
+void embedded_forget(void);
+
+/* ---- marshal.c: which memory travels with a call --------------------------------------- */
+
+#define MARSHAL_SCRATCH	768
+
+struct marshal {
+	unsigned int nsegs, nouts;
+	size_t size;				/* of the data of all IN segments */
+	size_t room;				/* bytes that OUT segments may still have */
+	const void *data[RUMP_SP_SEGS_MAX];	/* of IN segments; may be a bad address */
+	struct rump_sp_seg seg[RUMP_SP_SEGS_MAX];	/* off: from the first data byte */
+	size_t used;
+	_Alignas(8) char scratch[MARSHAL_SCRATCH];	/* copies of what had to be looked at */
+};
+void marshal(struct marshal *m, long nr, const long args[6]);
+
+/* ---- memory.c: this process's memory, wherever the program's pointers lead -------------- */
+
+/* Bytes that could be copied, from the start without a gap. */
+size_t safe_read(void *dst, uint64_t src, size_t n);
+size_t safe_write(uint64_t dst, const void *src, size_t n);
+
+/* ---- ownfd.c: our descriptors among the program's ------------------------------------------ */
+
+/* Moves fd out of the program's way, close-on-exec; fd is closed; number or -errno. */
+int ownfd_take(int fd);
+void ownfd_close(int fd);
+int ownfd_is(int fd);
+/* A copy of our fd elsewhere; the old number is not ours any more, and open. */
+int ownfd_dup(int fd);
+/* In the child of a fork: closes all. */
+void ownfd_forget(void);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * embedded.c - a rump kernel in this process: librump.so, loaded by the first
+ * call that needs it, so that a program which makes none pays nothing.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "client.h"
+
+enum { NONE, LOADING, LOADED, FAILED, LEFT_BEHIND };
+
+typedef long syscall_fn(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
+
+static atomic_int state;
+static atomic_int loader;		/* thread that loads */
+static syscall_fn *rump_syscall_fn;
+static int (*owns_fd_fn)(int fd);
+
+static int load(void)
+{
+	int none = NONE, err = 0;
+	int (*init)(void);
+	void *lib;
+
+	if (atomic_compare_exchange_strong(&state, &none, LOADING)) {
+		atomic_store(&loader, host(SYS_gettid, 0));
+		lib = dlopen("librump.so", RTLD_NOW | RTLD_LOCAL);
+		if (!lib) {
+			client_warn("the rump kernel cannot be loaded: %s", dlerror());
+			atomic_store(&state, FAILED);
+			return -ENOSYS;
+		}
+		rump_syscall_fn = (syscall_fn *)dlsym(lib, "rump_syscall");
+		init = (int (*)(void))dlsym(lib, "rump_init");
+		owns_fd_fn = (int (*)(int))dlsym(lib, "rumpuser_owns_fd");
+		if (!rump_syscall_fn || !init)
+			err = -ENOSYS;
+		else
+			err = init();
+		if (err)
+			client_warn("the rump kernel does not start: error %d", -err);
+		atomic_store(&state, err ? FAILED : LOADED);
+		return err;
+	}
+	while (atomic_load(&state) == LOADING) {
+		if (atomic_load(&loader) == host(SYS_gettid, 0))
+			return -ENOSYS;		/* from within its own start */
+		host(SYS_sched_yield, 0);
+	}
+	return atomic_load(&state) == LOADED ? 0 : -ENOSYS;
+}
+
+long embedded_syscall(long nr, const long args[6])
+{
+	int s = atomic_load_explicit(&state, memory_order_acquire);
+	int err;
+
+	if (s != LOADED) {
+		if (s == LEFT_BEHIND)
+			return -ENOTCONN;
+		err = load();
+		if (err)
+			return err;
+	}
+	return rump_syscall_fn(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
+}
+
+int embedded_owns_fd(int fd)
+{
+	return owns_fd_fn && owns_fd_fn(fd);
+}
+
+void embedded_forget(void)
+{
+	if (atomic_load(&state) != NONE)
+		atomic_store(&state, LEFT_BEHIND);
+}
