@@ -149,7 +149,8 @@ void rumpuser_getcomm(char *buf, size_t len);
  * Sleeps while *word == expected, at most until deadline.  spin_ns: how long
  * to look at the word before sleeping (0: not at all); the library spins less
  * or not at all when there is no core to spin on.  Returns 0 (look again),
- * -ETIMEDOUT or -EINTR (a signal handler without SA_RESTART ran).
+ * -ETIMEDOUT or -EINTR (a signal handler ran; without a deadline, one with
+ * SA_RESTART does not end the wait).
  */
 int rumpuser_wait(uint32_t *word, uint32_t expected, int64_t deadline,
     unsigned int spin_ns);
