@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config.c - the scope words of RUMPHIJACK, as rumphijack(3) describes them.
+ *
+ *	RUMPHIJACK=word[,word]...	word = name=value[:value]...
+ *
+ * A word that is not known stops the program before it starts: a typing error
+ * must not send its traffic to the wrong kernel.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "hijack.h"
+
+struct scope scope;
+
+struct parse {
+	struct scope *sc;
+	char *store;		/* where strings go next */
+	size_t room;
+	char *err;
+	size_t errsize;
+};
+
+#define BIT(f)	(UINT64_C(1) << (f))
+/* Whoever configures or watches the network goes where the Internet is. */
+#define WITH_INET	(BIT(AF_INET) | BIT(AF_NETLINK) | BIT(AF_PACKET))
+
+static const struct {
+	const char *name;
+	uint64_t families;
+} families[] = {
+	{ "all", ~UINT64_C(0) << 1 },
+	{ "inet", WITH_INET },
+	{ "inet6", BIT(AF_INET6) },
+	{ "local", BIT(AF_UNIX) },
+	{ "unix", BIT(AF_UNIX) },
+	{ "netlink", BIT(AF_NETLINK) },
+	{ "packet", BIT(AF_PACKET) },
+};
+
+static int bad(struct parse *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int bad(struct parse *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->err, p->errsize, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+static int is(const char *s, size_t n, const char *word)
+{
+	return strlen(word) == n && memcmp(s, word, n) == 0;
+}
+
+static int add_prefix(struct parse *p, const char *word, const char *s, size_t n, int cut)
+{
+	struct prefix *new = &p->sc->prefix[p->sc->nprefix];
+
+	if (n == 0 || s[0] != '/')
+		return bad(p, "RUMPHIJACK: \"%s=%.*s\": a path must begin with /", word, (int)n, s);
+	while (n && s[n - 1] == '/')
+		n--;
+	if (memmem(s, n, "//", 2) || memmem(s, n, "/./", 3) || memmem(s, n, "/../", 4) ||
+	    (n > 1 && !memcmp(s + n - 2, "/.", 2)) || (n > 2 && !memcmp(s + n - 3, "/..", 3)))
+		return bad(p, "RUMPHIJACK: \"%s=%.*s\": a path must be without //, . and ..",
+		    word, (int)n, s);
+	if (n == 0)
+		return bad(p, "RUMPHIJACK: \"%s=/\": all of / cannot be the rump kernel's; "
+		    "name a directory", word);
+	if (p->sc->nprefix == SCOPE_PREFIXES)
+		return bad(p, "RUMPHIJACK: \"%s=%.*s\": more than %d paths", word, (int)n, s,
+		    SCOPE_PREFIXES);
+	if (n + 1 > p->room || n + 1 > PATH_BUF)
+		return bad(p, "RUMPHIJACK: \"%s=%.*s...\": too long", word, 40, s);
+	memcpy(p->store, s, n);
+	p->store[n] = '\0';
+	new->s = p->store;
+	new->len = n;
+	new->cut = cut;
+	p->store += n + 1;
+	p->room -= n + 1;
+	p->sc->nprefix++;
+	return 0;
+}
+
+static int add_family(struct parse *p, const char *s, size_t n)
+{
+	const char *name = s;
+	size_t len = n;
+	int no = n > 2 && memcmp(s, "no", 2) == 0;
+	unsigned int i;
+
+	if (is(s, n, "none")) {
+		p->sc->families = 0;
+		return 0;
+	}
+	if (no) {
+		name += 2;
+		len -= 2;
+	}
+	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		if (!is(name, len, families[i].name))
+			continue;
+		if (no)
+			p->sc->families &= ~families[i].families;
+		else
+			p->sc->families |= families[i].families;
+		return 0;
+	}
+	return bad(p, "RUMPHIJACK: \"socket=%.*s\": not a family; right are all, none, inet, inet6, "
+	    "local (unix), netlink, packet, and these with \"no\" in front", (int)n, s);
+}
+
+static int add_vfs(struct parse *p, const char *s, size_t n)
+{
+	if (is(s, n, "all") || is(s, n, "sync"))
+		p->sc->vfs_sync = 1;
+	else if (is(s, n, "none") || is(s, n, "nosync"))
+		p->sc->vfs_sync = 0;
+	else
+		return bad(p, "RUMPHIJACK: \"vfs=%.*s\": right are all, none, sync, nosync", (int)n, s);
+	return 0;
+}
+
+static int set_sysctl(struct parse *p, const char *s, size_t n)
+{
+	if (is(s, n, "yes"))
+		return add_prefix(p, "sysctl", "/proc/sys", 9, 0);
+	if (is(s, n, "no"))
+		return 0;
+	return bad(p, "RUMPHIJACK: \"sysctl=%.*s\": right are yes and no", (int)n, s);
+}
+
+static int set_fdoff(struct parse *p, const char *s, size_t n)
+{
+	size_t i;
+	long v = 0;
+
+	for (i = 0; i < n && s[i] >= '0' && s[i] <= '9' && v < FDMAP_MAX; i++)
+		v = v * 10 + (s[i] - '0');
+	if (n == 0 || i < n || v >= FDMAP_MAX)
+		return bad(p, "RUMPHIJACK: \"fdoff=%.*s\": must be a number from 0 to %d", (int)n, s,
+		    FDMAP_MAX - 1);
+	p->sc->fdoff = v;
+	return 0;
+}
+
+static int add_path(struct parse *p, const char *s, size_t n)
+{
+	return add_prefix(p, "path", s, n, 1);
+}
+
+static int add_blanket(struct parse *p, const char *s, size_t n)
+{
+	return add_prefix(p, "blanket", s, n, 0);
+}
+
+static const struct word {
+	const char *name;
+	int (*add)(struct parse *p, const char *s, size_t n);	/* each value */
+	int list;						/* values may be many */
+} words[] = {
+	{ "path", add_path, 0 },
+	{ "blanket", add_blanket, 1 },
+	{ "socket", add_family, 1 },
+	{ "vfs", add_vfs, 1 },
+	{ "sysctl", set_sysctl, 0 },
+	{ "fdoff", set_fdoff, 0 },
+};
+
+static int one_word(struct parse *p, const char *s, size_t n)
+{
+	const char *eq = memchr(s, '=', n), *v, *end = s + n, *colon;
+	const struct word *w;
+	unsigned int i;
+
+	for (i = 0; eq && i < sizeof(words) / sizeof(words[0]); i++) {
+		w = &words[i];
+		if (!is(s, eq - s, w->name))
+			continue;
+		for (v = eq + 1;; v = colon + 1) {
+			colon = w->list ? memchr(v, ':', end - v) : NULL;
+			if (w->add(p, v, (colon ? colon : end) - v) < 0)
+				return -1;
+			if (!colon)
+				return 0;
+		}
+	}
+	return bad(p, "RUMPHIJACK: \"%.*s\": not a word; right are path=DIR, blanket=DIR:DIR..., "
+	    "socket=FAMILY:..., vfs=all|none, sysctl=yes|no, fdoff=N", n > 200 ? 200 : (int)n, s);
+}
+
+int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char *err,
+    size_t errsize)
+{
+	struct parse p = { sc, store, size, err, errsize };
+	const char *comma;
+
+	memset(sc, 0, sizeof(*sc));
+	for (;; s = comma + 1) {
+		comma = strchrnul(s, ',');
+		if (one_word(&p, s, comma - s) < 0)
+			return -1;
+		if (!*comma)
+			return 0;
+	}
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * entry.S - where a patched system call site goes when it could concern the
+ * rump kernel.
+ *
+ * To the code around the site this is the syscall instruction: all registers
+ * and the red zone are kept, vector state included, but for rax, rcx and r11.
+ * On entry rax is the call's number, the arguments are in rdi, rsi, rdx, r10,
+ * r8 and r9, and rcx is the address of the two bytes "syscall" in the
+ * trampoline: the host's call is made by going there, a call that was carried
+ * out here goes on behind it.
+ *
+ * The vector state is saved only around hijack_call(): hijack_want() is built
+ * without vector registers.
+ */
+#include "fdmap.h"
+
+#define ARGS	56		/* below rbp: rax, then six arguments */
+#define AREA	2816		/* xsave's, up to the AVX-512 state */
+
+	.text
+	.globl	hijack_entry
+	.hidden	hijack_entry
+	.type	hijack_entry, @function
+	.p2align 4
+hijack_entry:
+	.cfi_startproc
+	lea	-128(%rsp), %rsp
+	push	%rcx
+	push	%rbp
+	mov	%rsp, %rbp
+	push	%rax
+	push	%r9
+	push	%r8
+	push	%r10
+	push	%rdx
+	push	%rsi
+	push	%rdi
+	mov	%rax, %rdi
+	mov	%rsp, %rsi
+	and	$-64, %rsp
+	cld
+	call	hijack_want
+	test	%eax, %eax
+	jz	1f
+
+	sub	$AREA, %rsp
+	mov	hijack_xsave_mask(%rip), %eax
+	test	%eax, %eax
+	jz	2f
+	xor	%edx, %edx
+	mov	%rdx, 512(%rsp)
+	mov	%rdx, 520(%rsp)
+	mov	%rdx, 528(%rsp)
+	mov	%rdx, 536(%rsp)
+	mov	%rdx, 544(%rsp)
+	mov	%rdx, 552(%rsp)
+	mov	%rdx, 560(%rsp)
+	mov	%rdx, 568(%rsp)
+	xsave64	(%rsp)
+	mov	-8(%rbp), %rdi
+	lea	-ARGS(%rbp), %rsi
+	call	hijack_call
+	mov	%rax, -8(%rbp)
+	mov	hijack_xsave_mask(%rip), %eax
+	xor	%edx, %edx
+	xrstor64 (%rsp)
+3:	addq	$2, 8(%rbp)		/* behind the syscall instruction */
+
+1:	lea	-ARGS(%rbp), %rsp
+	pop	%rdi
+	pop	%rsi
+	pop	%rdx
+	pop	%r10
+	pop	%r8
+	pop	%r9
+	pop	%rax
+	pop	%rbp
+	pop	%rcx
+	lea	128(%rsp), %rsp
+	jmp	*%rcx
+
+2:	fxsave64 (%rsp)
+	mov	-8(%rbp), %rdi
+	lea	-ARGS(%rbp), %rsi
+	call	hijack_call
+	mov	%rax, -8(%rbp)
+	fxrstor64 (%rsp)
+	jmp	3b
+	.cfi_endproc
+	.size	hijack_entry, . - hijack_entry
+
+	.section .note.GNU-stack, "", @progbits

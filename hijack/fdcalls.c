@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fdcalls.c - calls that make, copy and close descriptors, and what is not
+ * plain routing among the calls on them.
+ *
+ * A rump descriptor is made together with its placeholder: a pair of AF_UNIX
+ * sockets whose near end is what the program gets, at the number that the host
+ * picks for it, and whose far end goes to the rump kernel along with the call.
+ * The near end keeps the rump file alive wherever it is inherited to; what the
+ * rump kernel writes into the far end is how the host's poll and epoll learn of
+ * events.  The near end's send buffer is the smallest there is.
+ *
+ * A child that shares the memory of its parent (vfork) closes and copies the
+ * host's descriptors only; a rump file that it opens is held by the placeholder
+ * alone.  After exec the new program finds out what it has (fdmap.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "epoll.h"
+#include "hijack.h"
+
+static void close_host(int fd)
+{
+	host(SYS_close, fd);
+}
+
+/* The placeholder: its near end, at scope.fdoff or above, and *far. */
+static long make_pair(int cloexec, int *far)
+{
+	int pair[2], none = 0;
+	long near;
+
+	near = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | (cloexec ? SOCK_CLOEXEC : 0), 0, pair);
+	if (near < 0)
+		return near;
+	near = pair[0];
+	*far = pair[1];
+	host(SYS_fcntl, *far, F_SETFD, FD_CLOEXEC);
+	if (near < scope.fdoff) {
+		near = host(SYS_fcntl, pair[0], cloexec ? F_DUPFD_CLOEXEC : F_DUPFD, scope.fdoff);
+		close_host(pair[0]);
+	}
+	if (near >= FDMAP_MAX) {
+		close_host(near);
+		near = -EMFILE;
+	}
+	if (near < 0) {
+		close_host(*far);
+		return near;
+	}
+	host(SYS_setsockopt, near, SOL_SOCKET, SO_SNDBUF, &none, sizeof(none));
+	return near;
+}
+
+long hijack_make_fd(long nr, const long a[6], int cloexec)
+{
+	int far;
+	long near, rfd;
+
+	near = make_pair(cloexec, &far);
+	if (near < 0)
+		return near;
+	hijack_depth++;
+	rfd = rumpclient_syscall_fd(nr, a, far);
+	hijack_depth--;
+	if (rfd < 0 || rfd >= FDMAP_MAX) {
+		close_host(near);
+		return rfd < 0 ? rfd : -EMFILE;
+	}
+	if (proc_is_vfork_child())
+		rump(SYS_close, rfd);
+	else
+		fdmap_set_rump(near, rfd);
+	return near;
+}
+
+/* ---- open ------------------------------------------------------------------ */
+
+/* Opening "/dev/fd/N" where N is a placeholder: a copy of N. */
+static long open_fd(int fd, int flags)
+{
+	return hijack_fcntl(SYS_fcntl,
+	    (const long[6]){ fd, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0 });
+}
+
+long hijack_open(long nr, const long a[6])
+{
+	long b[6] = { a[0], a[1], a[2], a[3], a[4], a[5] };
+	int at = nr != SYS_open && nr != SYS_creat, dirfd = at ? (int)a[0] : AT_FDCWD, fd, err;
+	const char *path = (const char *)a[at];
+	struct where w;
+	uint64_t flags;
+
+	switch (nr) {
+	case SYS_creat:
+		flags = 0;
+		break;
+	case SYS_openat2:
+		flags = a[2] ? *(const uint64_t *)a[2] : 0;
+		break;
+	case SYS_fspick:
+		flags = a[2] & 1 ? O_CLOEXEC : 0;	/* FSPICK_CLOEXEC */
+		break;
+	default:
+		flags = a[at + 1];
+	}
+	if (path && path[0] == '/') {
+		fd = path_fd(path);
+		if (fd >= 0 && fdmap_get(fd) == FD_RUMP)
+			return open_fd(fd, flags);
+	}
+	err = path_where(dirfd, path, &w);
+	if (err < 0)
+		return err;
+	if (at)
+		b[0] = w.dirfd;
+	b[at] = (long)w.path;
+	if (w.side == SIDE_HOST)
+		return host_pass(nr, b);
+	return hijack_make_fd(nr, b, (flags & O_CLOEXEC) != 0);
+}
+
+/* A call on one descriptor that returns another. */
+long hijack_newfd(long nr, const long a[6])
+{
+	int rfd = fdmap_rump(a[0]), cloexec;
+
+	if (rfd < 0)
+		return host_pass(nr, a);
+	cloexec = nr == SYS_open_by_handle_at ? (a[2] & O_CLOEXEC) != 0 : a[1] & 1;
+	return hijack_make_fd(nr, (const long[6]){ rfd, a[1], a[2] }, cloexec);
+}
+
+/* ---- sockets ----------------------------------------------------------------- */
+
+long hijack_socket(long nr, const long a[6])
+{
+	return hijack_make_fd(nr, a, (a[1] & SOCK_CLOEXEC) != 0);
+}
+
+long hijack_accept(long nr, const long a[6])
+{
+	int rfd = fdmap_rump(a[0]);
+
+	if (rfd < 0)
+		return host_pass(nr, a);
+	return hijack_make_fd(nr, (const long[6]){ rfd, a[1], a[2], a[3] },
+	    nr == SYS_accept4 && (a[3] & SOCK_CLOEXEC));
+}
+
+long hijack_socketpair(long nr, const long a[6])
+{
+	int cloexec = (a[1] & SOCK_CLOEXEC) != 0, *out = (int *)a[3], rfd[2], far, i;
+	long near[2], ret;
+
+	if (!out)
+		return -EFAULT;
+	ret = rump(nr, a[0], a[1], a[2], (long)rfd);
+	if (ret < 0)
+		return ret;
+	for (i = 0; i < 2; i++) {
+		near[i] = make_pair(cloexec, &far);
+		if (near[i] < 0) {
+			ret = near[i];
+			break;
+		}
+		ret = rump(RUMP_CALL_FD_ATTACH, rfd[i], far);
+		if (ret < 0) {
+			close_host(near[i]);
+			break;
+		}
+	}
+	if (ret < 0) {
+		if (i > 0)
+			close_host(near[0]);
+		rump(SYS_close, rfd[0]);
+		rump(SYS_close, rfd[1]);
+		return ret;
+	}
+	for (i = 0; i < 2; i++) {
+		if (proc_is_vfork_child())
+			rump(SYS_close, rfd[i]);
+		else
+			fdmap_set_rump(near[i], rfd[i]);
+		out[i] = near[i];
+	}
+	return 0;
+}
+
+/*
+ * A message on a host socket may bring descriptors, placeholders among them:
+ * their numbers are unknown again.
+ */
+static void note_rights(const struct msghdr *m)
+{
+	const struct cmsghdr *c;
+	const int *fds;
+	size_t n, i;
+
+	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)m, (struct cmsghdr *)c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+		    c->cmsg_len < CMSG_LEN(0))
+			continue;
+		fds = (const int *)CMSG_DATA(c);
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < n; i++)
+			fdmap_set_unknown(fds[i]);
+	}
+}
+
+long hijack_recvmsg(long nr, const long a[6])
+{
+	int rfd = fdmap_rump(a[0]);
+	long ret, i;
+
+	if (rfd >= 0)
+		return rump(nr, rfd, a[1], a[2], a[3], a[4]);
+	ret = host_pass(nr, a);
+	if (ret < 0 || proc_is_vfork_child())
+		return ret;
+	if (nr == SYS_recvmsg)
+		note_rights((const struct msghdr *)a[1]);
+	else
+		for (i = 0; i < ret; i++)
+			note_rights(&((const struct mmsghdr *)a[1])[i].msg_hdr);
+	return ret;
+}
+
+/* ---- copies --------------------------------------------------------------------- */
+
+/* Number fd is to be replaced: the library's own descriptor there moves away. */
+static int make_room(int fd)
+{
+	int kind = fdmap_peek(fd), moved;
+
+	if (rumpclient_owns_fd(fd)) {
+		hijack_depth++;
+		moved = rumpclient_move_fd(fd);
+		hijack_depth--;
+		return moved < 0 ? moved : 0;
+	}
+	return kind == FD_OWN ? -EBADF : 0;
+}
+
+static long dup_onto(long nr, const long a[6])
+{
+	int from = a[0], to = a[1], kind, num, was, was_num, err;
+	long ret;
+
+	if (from == to || proc_is_vfork_child()) {
+		err = from == to ? 0 : make_room(to);
+		return err < 0 ? err : host_pass(nr, a);
+	}
+	/* An unknown one stays that under its new number: whoever uses it asks. */
+	kind = fdmap_peek(from);
+	num = kind == FD_RUMP || kind == FD_EPOLL ? fdmap_num[from] : -1;
+	err = kind == FD_OWN ? -EBADF : make_room(to);
+	if (err < 0)
+		return err;
+	fdmap_hold(kind, num);
+	was = fdmap_take(to, &was_num);
+	ret = host_pass(nr, a);
+	if (ret < 0) {
+		if (was != FD_HOST)
+			fdmap_set_copy(to, was, was_num);
+	} else if (kind == FD_UNKNOWN) {
+		fdmap_set_unknown(to);
+	} else if (kind != FD_HOST) {
+		fdmap_set_copy(to, kind, num);
+	}
+	fdmap_drop(kind, num);
+	fdmap_drop(was, was_num);
+	return ret;
+}
+
+/* fd is a fresh copy of from. */
+static long copied(long fd, int from)
+{
+	int kind = fdmap_peek(from);
+
+	if (fd < 0 || proc_is_vfork_child())
+		return fd;
+	if (fd >= FDMAP_MAX && kind == FD_RUMP) {
+		close_host(fd);
+		return -EMFILE;
+	}
+	if (kind == FD_UNKNOWN)
+		fdmap_set_unknown(fd);
+	else if (kind != FD_HOST)
+		fdmap_set_copy(fd, kind, fdmap_num[from]);
+	return fd;
+}
+
+long hijack_dup(long nr, const long a[6])
+{
+	if (nr != SYS_dup)
+		return dup_onto(nr, a);
+	if (fdmap_peek(a[0]) == FD_OWN || rumpclient_owns_fd(a[0]))
+		return -EBADF;
+	return copied(host(SYS_dup, a[0]), a[0]);
+}
+
+long hijack_fcntl(long nr, const long a[6])
+{
+	int cmd = a[1], kind = fdmap_peek(a[0]);
+
+	if (kind == FD_OWN || rumpclient_owns_fd(a[0]))
+		return -EBADF;
+	switch (cmd) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		return copied(host_pass(nr, a), a[0]);
+	case F_GETFD:
+	case F_SETFD:
+		return host_pass(nr, a);
+	}
+	if (fdmap_get(a[0]) != FD_RUMP)
+		return host_pass(nr, a);
+	return rump(nr, fdmap_num[a[0]], a[1], a[2]);
+}
+
+long hijack_ioctl(long nr, const long a[6])
+{
+	int rfd;
+
+	if (a[1] == FIOCLEX || a[1] == FIONCLEX)
+		return host_pass(nr, a);
+	rfd = fdmap_rump(a[0]);
+	return rfd < 0 ? host_pass(nr, a) : rump(nr, rfd, a[1], a[2]);
+}
+
+/* ---- closing ---------------------------------------------------------------------- */
+
+long hijack_close(long nr, const long a[6])
+{
+	int fd = a[0], kind, num;
+	long ret, err;
+
+	if (fdmap_peek(fd) == FD_OWN || rumpclient_owns_fd(fd))
+		return -EBADF;
+	if (proc_is_vfork_child())
+		return host_pass(nr, a);
+	/* First the map, then the host: afterwards the number is somebody else's. */
+	kind = fdmap_take(fd, &num);
+	ret = host_pass(nr, a);
+	err = fdmap_drop(kind, num);
+	/* A kernel that is gone, or not this process's, has closed everything. */
+	return ret < 0 ? ret : err == -ENOTCONN ? 0 : err;
+}
+
+/* Closes what the host has in [first, last], but for the library's own. */
+static long close_gaps(unsigned int first, unsigned int last, unsigned int flags)
+{
+	struct rlimit rl;
+	unsigned int limit = last, fd, from = first;
+	long ret = 0;
+
+	if (host(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl) == 0 && rl.rlim_cur < limit)
+		limit = rl.rlim_cur;
+	for (fd = first; fd < limit || fd == last; fd++) {
+		if (fdmap_peek(fd) != FD_OWN && !rumpclient_owns_fd(fd)) {
+			if (fd == last)
+				break;
+			continue;
+		}
+		if (fd > from)
+			ret = host(SYS_close_range, from, fd - 1, flags);
+		if (ret < 0 || fd == last)
+			return ret;
+		from = fd + 1;
+	}
+	return host(SYS_close_range, from, last, flags);
+}
+
+long hijack_close_range(long nr, const long a[6])
+{
+	unsigned int first = a[0], last = a[1], flags = a[2], fd;
+	int kind;
+
+	if (first > last || (flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)))
+		return host_pass(nr, a);
+	if (!(flags & CLOSE_RANGE_CLOEXEC) && !proc_is_vfork_child()) {
+		for (fd = first; fd <= last && fd < (unsigned int)fdmap_top(); fd++) {
+			kind = fdmap_peek(fd);
+			if (kind == FD_RUMP || kind == FD_EPOLL)
+				hijack_close(SYS_close, (const long[6]){ fd });
+		}
+	}
+	return close_gaps(first, last, flags);
+}
+
+/* ---- memory ------------------------------------------------------------------------ */
+
+/* Fills a new mapping from the file; what lies beyond its end stays zero. */
+static long fill(char *mem, size_t len, int rfd, long off)
+{
+	size_t done = 0;
+	long n = 1;
+
+	while (done < len && n > 0) {
+		n = rump(SYS_pread64, rfd, (long)(mem + done), len - done, off + (long)done);
+		if (n > 0)
+			done += n;
+	}
+	return n < 0 ? n : 0;
+}
+
+/* A private mapping is a copy, made now; a shared one cannot be had. */
+long hijack_mmap(long nr, const long a[6])
+{
+	int rfd = fdmap_rump(a[4]), fixed = (a[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+	long mem, err;
+
+	if (rfd < 0)
+		return host_pass(nr, a);
+	if ((a[3] & MAP_TYPE) != MAP_PRIVATE)
+		return -ENODEV;
+	mem = host(nr, a[0], a[1], PROT_READ | PROT_WRITE, a[3] | MAP_ANONYMOUS, -1, 0);
+	if (host_failed(mem))
+		return mem;
+	err = fill((char *)mem, a[1], rfd, a[5]);
+	if (err == 0)
+		err = host(SYS_mprotect, mem, a[1], a[2]);
+	if (err < 0 && !fixed)
+		host(SYS_munmap, mem, a[1]);
+	return err < 0 ? err : mem;
+}
+
+/* io_uring would carry rump descriptors past us: programs then do without it. */
+long hijack_uring(long nr, const long a[6])
+{
+	(void)nr, (void)a;
+	return -ENOSYS;
+}
+
+long hijack_umask(long nr, const long a[6])
+{
+	if (rumpclient_is_remote() >= 0 && !proc_is_vfork_child())
+		rump_call(nr, a);
+	return host_pass(nr, a);
+}
+
+long hijack_sync(long nr, const long a[6])
+{
+	if (scope.vfs_sync && rumpclient_is_remote() >= 0)
+		rump_call(nr, a);
+	return host_pass(nr, a);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fdmap.c - the fd map and dup2 table.
+ *
+ * Every descriptor number is the host's.  A rump descriptor is a placeholder of
+ * the host at its number (one end of a socketpair, see fdcalls.c), so numbers,
+ * copies, close-on-exec, limits and inheritance are what the host makes of
+ * them; this map only remembers which numbers are placeholders, and for what.
+ *
+ * Copies of one rump descriptor (dup) share it: they cost no call of the rump
+ * kernel, only a count here; the last one to go closes it.
+ *
+ * A number that the program inherited is unknown until it is used.  Then it is
+ * asked: first the host, whether it could be a placeholder at all, then the
+ * rump kernel.  That is how descriptors are found again after an exec that the
+ * library saw nothing of.
+ *
+ * Storage is static and all zeroes at start (unknown); untouched pages cost
+ * nothing.  A kind is stored last and loaded first, so readers need no lock.
+ * Two threads that close, replace or make the same number at once get one of
+ * the possible results, as from the host.
+ *
+ * Limit: numbers from FDMAP_MAX on cannot be rump descriptors.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "hijack.h"
+
+uint8_t fdmap_kind[FDMAP_MAX];
+int32_t fdmap_num[FDMAP_MAX];
+static uint32_t refs[FDMAP_MAX];	/* per rump descriptor: numbers that name it */
+static int top;
+
+static void set_kind(int fd, int kind)
+{
+	__atomic_store_n(&fdmap_kind[fd], kind, __ATOMIC_RELEASE);
+}
+
+static void raise_top(int fd)
+{
+	int old = __atomic_load_n(&top, __ATOMIC_RELAXED);
+
+	while (fd >= old && !__atomic_compare_exchange_n(&top, &old, fd + 1, 0,
+	    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+int fdmap_top(void)
+{
+	return __atomic_load_n(&top, __ATOMIC_RELAXED);
+}
+
+void fdmap_hold(int kind, int num)
+{
+	if (kind == FD_RUMP)
+		__atomic_add_fetch(&refs[num], 1, __ATOMIC_RELAXED);
+	else if (kind == FD_EPOLL)
+		epoll_ref(num);
+}
+
+long fdmap_drop(int kind, int num)
+{
+	if (kind == FD_EPOLL)
+		epoll_unref(num);
+	else if (kind == FD_RUMP && __atomic_sub_fetch(&refs[num], 1, __ATOMIC_ACQ_REL) == 0)
+		return rump(SYS_close, num);
+	return 0;
+}
+
+/* The reference is the new number's already. */
+static void put(int fd, int kind, int num)
+{
+	__atomic_store_n(&fdmap_num[fd], num, __ATOMIC_RELAXED);
+	set_kind(fd, kind);
+	raise_top(fd);
+}
+
+void fdmap_set_rump(int fd, int rfd)
+{
+	fdmap_hold(FD_RUMP, rfd);
+	put(fd, FD_RUMP, rfd);
+}
+
+void fdmap_set_epoll(int fd, int index)
+{
+	fdmap_hold(FD_EPOLL, index);
+	put(fd, FD_EPOLL, index);
+}
+
+void fdmap_set_own(int fd)
+{
+	if (fd < FDMAP_MAX)
+		set_kind(fd, FD_OWN);
+}
+
+void fdmap_set_unknown(int fd)
+{
+	if (fd >= 0 && fd < FDMAP_MAX)
+		set_kind(fd, FD_UNKNOWN);
+}
+
+void fdmap_set_copy(int fd, int kind, int num)
+{
+	if (fd >= FDMAP_MAX)
+		return;
+	fdmap_hold(kind, num);
+	put(fd, kind, num);
+}
+
+int fdmap_take(int fd, int *num)
+{
+	int kind;
+
+	*num = -1;
+	if ((unsigned int)fd >= FDMAP_MAX)
+		return FD_HOST;
+	*num = __atomic_load_n(&fdmap_num[fd], __ATOMIC_RELAXED);
+	kind = __atomic_exchange_n(&fdmap_kind[fd], FD_HOST, __ATOMIC_ACQ_REL);
+	return kind;
+}
+
+/*
+ * Could fd be a placeholder?  They are unnamed AF_UNIX stream sockets with an
+ * unnamed peer (or none any more).  What is no socket costs one host call.
+ */
+static int looks_like_placeholder(int fd)
+{
+	struct sockaddr_un un;
+	socklen_t len = sizeof(int);
+	int val;
+
+	if (host(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &val, &len) < 0 || val != AF_UNIX)
+		return 0;
+	len = sizeof(val);
+	if (host(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &val, &len) < 0 || val != SOCK_STREAM)
+		return 0;
+	len = sizeof(un);
+	if (host(SYS_getsockname, fd, &un, &len) < 0 || len > sizeof(un.sun_family))
+		return 0;
+	len = sizeof(un);
+	return host(SYS_getpeername, fd, &un, &len) == 0 && len <= sizeof(un.sun_family);
+}
+
+static int find_out(int fd)
+{
+	uint8_t was = FD_UNKNOWN;
+	long rfd = -ENXIO;
+	int kind;
+
+	if (rumpclient_owns_fd(fd)) {
+		set_kind(fd, FD_OWN);
+		return FD_OWN;
+	}
+	/* A kernel inside this process began with it: it gave nothing to inherit. */
+	if (rumpclient_is_remote() == 1 && looks_like_placeholder(fd))
+		rfd = rump(RUMP_CALL_FD_ADOPT, fd);
+	if (rfd < 0 || rfd >= FDMAP_MAX) {
+		__atomic_compare_exchange_n(&fdmap_kind[fd], &was, FD_HOST, 0, __ATOMIC_ACQ_REL,
+		    __ATOMIC_ACQUIRE);
+		return fdmap_kind[fd];
+	}
+	fdmap_hold(FD_RUMP, rfd);
+	__atomic_store_n(&fdmap_num[fd], rfd, __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(&fdmap_kind[fd], &was, FD_RUMP, 0, __ATOMIC_ACQ_REL,
+	    __ATOMIC_ACQUIRE)) {
+		fdmap_drop(FD_RUMP, rfd);
+		return was;
+	}
+	raise_top(fd);
+	kind = FD_RUMP;
+	return kind;
+}
+
+int fdmap_get(long fd)
+{
+	int kind = fdmap_peek(fd);
+
+	return kind != FD_UNKNOWN ? kind : find_out((int)fd);
+}
+
+int fdmap_rump(long fd)
+{
+	return fdmap_get(fd) == FD_RUMP ? fdmap_num[(unsigned int)fd] : -1;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hijack.h - inside librumphijack: whose kernel is a system call for?
+ *
+ * A call comes in at a patched site of libc (patch.c, entry.S) or at a wrapper
+ * (wrap.S).  hijack_want() says at little cost whether it could concern the
+ * rump kernel; if so, hijack_call() carries it out, on either kernel.  All
+ * results are values or negative errnos, as a system call instruction gives.
+ *
+ * Rules for everything here: host calls are made by host(), never by libc's
+ * functions; nothing is allocated by malloc(3); no lock is held over a call.
+ */
+#ifndef HIJACK_HIJACK_H
+#define HIJACK_HIJACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <rump/rump_calls.h>
+#include <rump/rumpclient.h>
+#include <rump/sysargs.h>
+
+#include "../hypercall/hostcall.h"
+#include "fdmap.h"
+
+/* ---- route.c, want.c: the way of a call ------------------------------------ */
+
+/* What hijack does with each call: the "how" column of the table. */
+enum hijack_how {
+	HOW_none, HOW_host, HOW_route, HOW_open, HOW_newfd, HOW_close, HOW_close_range,
+	HOW_dup, HOW_fcntl, HOW_ioctl, HOW_mmap, HOW_socket, HOW_socketpair, HOW_accept,
+	HOW_recvmsg, HOW_sendfile, HOW_splice, HOW_poll, HOW_select, HOW_epoll_create,
+	HOW_epoll_ctl, HOW_epoll_wait, HOW_chdir, HOW_getcwd, HOW_readlink, HOW_mount,
+	HOW_umask, HOW_sync, HOW_clone, HOW_exec, HOW_uring, HOW_COUNT
+};
+
+extern const struct rump_sysrow hijack_rows[RUMP_NSYSROWS];
+extern const uint8_t hijack_how[RUMP_NSYSROWS];
+/*
+ * For the fast check in front of each call: 0 the host's without a look,
+ * 1 decided by the descriptor in the first argument alone, 2 ask hijack_want().
+ */
+#define CLASS_HOST	0
+#define CLASS_FD	1
+#define CLASS_ASK	2
+extern uint8_t hijack_class[RUMP_NSYSROWS];
+void hijack_classify(void);	/* fills hijack_class from the table */
+
+/* 0: the call is the host's, as it is.  Touches general registers only. */
+int hijack_want(long nr, const long a[6]);
+/* Carries out a call that hijack_want() wanted. */
+long hijack_call(long nr, const long a[6]);
+
+/*
+ * Above 0: the thread is inside our own libraries, whose calls are the host's.
+ */
+extern __thread int hijack_depth __attribute__((tls_model("initial-exec")));
+
+static inline long rump_call(long nr, const long a[6])
+{
+	long ret;
+
+	hijack_depth++;
+	ret = rumpclient_syscall(nr, a);
+	hijack_depth--;
+	return ret;
+}
+#define rump(nr, ...)	rump_call(nr, (const long[6]){ __VA_ARGS__ })
+
+static inline long host_pass(long nr, const long a[6])
+{
+	return host_call6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* ---- init.c ------------------------------------------------------------------- */
+
+/* 0: not yet, 1: at work, -1: does nothing (AT_SECURE). */
+extern int hijack_state;
+void hijack_init(void);
+/* One line on stderr, "librumphijack: " in front; die ends the process too. */
+void hijack_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void hijack_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* ---- config.c: the scope -------------------------------------------------------- */
+
+#define SCOPE_PREFIXES	16
+struct scope {
+	struct prefix {
+		const char *s;		/* no slash at the end; "" is the root */
+		size_t len;
+		int cut;		/* path=: cut off; blanket=: stays */
+	} prefix[SCOPE_PREFIXES];
+	int nprefix;
+	uint64_t families;		/* bit AF_xxx: sockets of it are the rump kernel's */
+	int fdoff;			/* lowest number of a rump descriptor, 0: any */
+	int vfs_sync;			/* sync(2) reaches the rump kernel too */
+	int verbose;
+};
+extern struct scope scope;
+
+/*
+ * Reads a RUMPHIJACK value into *sc; strings are kept in store (size bytes).
+ * 0, or -1 with a message in err that quotes the word.
+ */
+int scope_parse(const char *words, struct scope *sc, char *store, size_t size, char *err,
+    size_t errsize);
+
+/* ---- path.c: names ---------------------------------------------------------------- */
+
+#define PATH_BUF	4096
+
+enum side { SIDE_HOST, SIDE_RUMP };
+struct where {
+	enum side side;
+	int dirfd;		/* for that kernel */
+	const char *path;	/* as that kernel must be asked; may point into buf */
+	char buf[PATH_BUF];
+};
+
+/* 0: (dirfd, path) is certainly the host's, to be used as it is. */
+int path_maybe(int dirfd, const char *path);
+/* Whose name is it?  -errno: neither's (ENAMETOOLONG). */
+int path_where(int dirfd, const char *path, struct where *w);
+/* The number N of "/dev/fd/N", "/proc/self/fd/N", "/dev/stdin" ...; -1: it is no such name. */
+int path_fd(const char *path);
+/* Tells that the process has changed its host directory, or gone into the rump kernel. */
+void path_cwd_host(void);
+void path_cwd_rump(void);
+int path_cwd_is_rump(void);
+/* The working directory in the rump kernel as the program sees it; length with
+ * the NUL, or -errno. */
+long path_getcwd(char *buf, size_t size);
+
+/* ---- the calls that need more than routing ------------------------------------------ */
+
+typedef long hijack_fn(long nr, const long a[6]);
+hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_dup, hijack_fcntl,
+    hijack_ioctl, hijack_mmap, hijack_socket, hijack_socketpair, hijack_accept, hijack_recvmsg,
+    hijack_sendfile, hijack_splice, hijack_poll, hijack_select, hijack_epoll_create,
+    hijack_epoll_ctl, hijack_epoll_wait, hijack_chdir, hijack_getcwd, hijack_readlink,
+    hijack_mount, hijack_umask, hijack_sync, hijack_clone, hijack_exec, hijack_uring, hijack_route;
+
+/* Makes the rump call, which returns a descriptor, and its placeholder: the
+ * host's number, or -errno. */
+long hijack_make_fd(long nr, const long a[6], int cloexec);
+
+/* ---- proc.c ------------------------------------------------------------------------ */
+
+/* Remembers the environment that an exec must hand on. */
+void proc_init(void);
+/*
+ * 1: this process shares its memory with the parent that made it (vfork,
+ * posix_spawn): it must leave the fd map and the rump process alone.
+ */
+int proc_is_vfork_child(void);
+/* chdir and fchdir of such a child: remembered for its exec. */
+long proc_child_chdir(long nr, const long a[6]);
+
+/* ---- epoll.c: for the fd map and poll ------------------------------------------------ */
+
+/* A copy of an epoll descriptor with a rump side was made, or is gone. */
+void epoll_ref(int index);
+void epoll_unref(int index);
+/* 1: the rump side of epoll descriptor fd has events now; 0: not, and (arm) its
+ * placeholder in fd will become readable when it has. */
+int epoll_check(int fd, int arm);
+
+/* ---- patch.c -------------------------------------------------------------------------- */
+
+struct patch_stats {
+	int sites;		/* system call instructions */
+	int patched;
+	int skipped;		/* cannot concern the rump kernel */
+	int unknown;		/* neither: a form that is not understood */
+};
+/* Redirects libc's own system call instructions.  0 or -errno. */
+int patch_libc(struct patch_stats *st);
+/* Where trampolines go; rcx is the address of the system call instruction. */
+void hijack_entry(void);
+/* Which vector state to save, and how: 0: by fxsave. */
+extern uint32_t hijack_xsave_mask;
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * init.c - the library's start.
+ *
+ * At the constructor, or before it when another library's constructor makes a
+ * call first.  A program with more rights than its user (AT_SECURE) is left
+ * alone.  What is wrong in the environment ends the process before main(): to
+ * go on without the rump kernel would send its traffic to the host.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "hijack.h"
+#include "wrap.h"
+
+int hijack_state;
+
+static void line(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+static void line(const char *fmt, va_list ap)
+{
+	char buf[1024];
+	int n, m;
+
+	hijack_depth++;
+	n = snprintf(buf, sizeof(buf), "librumphijack: ");
+	m = vsnprintf(buf + n, sizeof(buf) - n - 1, fmt, ap);
+	n += m < (int)sizeof(buf) - n - 2 ? m : (int)sizeof(buf) - n - 2;
+	buf[n++] = '\n';
+	host(SYS_write, 2, buf, n);
+	hijack_depth--;
+}
+
+void hijack_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(fmt, ap);
+	va_end(ap);
+}
+
+void hijack_die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line(fmt, ap);
+	va_end(ap);
+	for (;;)
+		host(SYS_exit_group, 1);
+}
+
+static void read_scope(void)
+{
+	static char store[2 * PATH_BUF];
+	const char *words = getenv("RUMPHIJACK");
+	char err[512];
+
+	if (!words)
+		words = "path=/rump,socket=all:nolocal";
+	if (scope_parse(words, &scope, store, sizeof(store), err, sizeof(err)) < 0)
+		hijack_die("%s", err);
+	words = getenv("RUMPHIJACK_VERBOSE");
+	scope.verbose = words && *words && strcmp(words, "0") != 0;
+}
+
+/* The directory that an exec left the process in. */
+static void enter_cwd(void)
+{
+	const char *dir = getenv("RUMPHIJACK_CWD");
+	struct where w;
+	long err;
+
+	if (!dir || rumpclient_is_remote() != 1)
+		return;
+	err = path_where(-100, dir, &w);
+	if (err == 0 && w.side == SIDE_RUMP)
+		err = rump(SYS_chdir, (long)w.path);
+	if (err < 0)
+		hijack_die("RUMPHIJACK_CWD: \"%s\" cannot be entered: %s", dir, strerror(-err));
+	if (w.side == SIDE_RUMP)
+		path_cwd_rump();
+}
+
+static void start(void)
+{
+	struct patch_stats st;
+	int err;
+
+	read_scope();
+	proc_init();
+	hijack_classify();
+	wrap_resolve();
+	if (rumpclient_init() < 0)
+		host(SYS_exit_group, 1);
+	err = patch_libc(&st);
+	if (err == 0)
+		wrap_bypass();
+	hijack_state = 1;
+	if (scope.verbose) {
+		if (err < 0)
+			hijack_say("libc was not patched (%s): wrappers only", strerror(-err));
+		else
+			hijack_say("libc: %d system call sites, %d patched, %d of no interest, "
+			    "%d not understood", st.sites, st.patched, st.skipped, st.unknown);
+	}
+}
+
+void hijack_init(void)
+{
+	if (hijack_state || hijack_depth)
+		return;
+	if (getauxval(AT_SECURE)) {
+		wrap_resolve();
+		hijack_state = -1;
+		return;
+	}
+	hijack_depth++;
+	start();
+	hijack_depth--;
+	enter_cwd();
+}
+
+static void __attribute__((constructor(101))) constructor(void)
+{
+	hijack_init();
+}

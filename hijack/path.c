@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * path.c - names: which kernel's, and what to call them there.
+ *
+ * A name is the rump kernel's if it lies under one of the scope's prefixes;
+ * path= cuts the prefix off, blanket= leaves it.  Names are compared as they
+ * are written: "." and ".." are followed in the text, symbolic links are not
+ * (each kernel follows its own).  A relative name starts at the directory that
+ * the process is in: the host's, or one of the rump kernel, whose process then
+ * is there too, so that such a name can be handed on as it is unless ".." leads
+ * out of the prefix.
+ *
+ * Limits: a symbolic link of the host into a prefix, and ".." out of a prefix
+ * below a directory descriptor, stay in the kernel that they start in.
+ *
+ * Compiled to use general registers only, as want.c, for path_maybe().
+ */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "hijack.h"
+
+static int cwd_rump;		/* the process is in a directory of the rump kernel */
+static int host_near = -1;	/* its host directory has a prefix below it; -1: not known */
+
+void path_cwd_host(void)
+{
+	cwd_rump = 0;
+	host_near = -1;
+}
+
+void path_cwd_rump(void)
+{
+	cwd_rump = 1;
+}
+
+int path_cwd_is_rump(void)
+{
+	return cwd_rump;
+}
+
+/* path begins with the n bytes of s. */
+static int begins(const char *path, const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (path[i] != s[i])
+			return 0;
+	return 1;
+}
+
+static int under(const char *path, const struct prefix *p)
+{
+	return begins(path, p->s, p->len) && (path[p->len] == '/' || path[p->len] == '\0');
+}
+
+static const struct prefix *prefix_of(const char *path)
+{
+	int i;
+
+	for (i = 0; i < scope.nprefix; i++)
+		if (under(path, &scope.prefix[i]))
+			return &scope.prefix[i];
+	return NULL;
+}
+
+/* The name inside the rump kernel of a path under p. */
+static const char *inside(const char *path, const struct prefix *p)
+{
+	if (!p->cut)
+		return path;
+	return path[p->len] ? path + p->len : "/";
+}
+
+#define IS_END(c)	((c) == '/' || (c) == '\0')
+
+/* Has a component "..". */
+static int has_dotdot(const char *s)
+{
+	for (;;) {
+		if (s[0] == '.' && s[1] == '.' && IS_END(s[2]))
+			return 1;
+		while (!IS_END(*s))
+			s++;
+		if (!*s++)
+			return 0;
+	}
+}
+
+/* Is written in a way that hides what it begins with: "//", "/./", "/../". */
+static int is_odd(const char *s)
+{
+	for (; *s; s++)
+		if (s[0] == '/' && (s[1] == '/' || (s[1] == '.' &&
+		    (IS_END(s[2]) || (s[2] == '.' && IS_END(s[3]))))))
+			return 1;
+	return 0;
+}
+
+int path_fd(const char *path)
+{
+	static const char dev[] = "/dev/", fd[] = "fd/", self[] = "/proc/self/fd/",
+	    thread[] = "/proc/thread-self/fd/";
+	static const char *const std[] = { "stdin", "stdout", "stderr" };
+	const char *s;
+	size_t i, n;
+
+	if (begins(path, dev, sizeof(dev) - 1)) {
+		s = path + sizeof(dev) - 1;
+		for (i = 0; i < 3; i++) {
+			n = i ? 6 : 5;
+			if (begins(s, std[i], n) && s[n] == '\0')
+				return i;
+		}
+		if (!begins(s, fd, sizeof(fd) - 1))
+			return -1;
+		s += sizeof(fd) - 1;
+	} else if (begins(path, self, sizeof(self) - 1)) {
+		s = path + sizeof(self) - 1;
+	} else if (begins(path, thread, sizeof(thread) - 1)) {
+		s = path + sizeof(thread) - 1;
+	} else {
+		return -1;
+	}
+	if (!*s)
+		return -1;
+	for (n = 0; *s >= '0' && *s <= '9' && n < FDMAP_MAX; s++)
+		n = n * 10 + (*s - '0');
+	return *s || n >= FDMAP_MAX ? -1 : (int)n;
+}
+
+int path_maybe(int dirfd, const char *path)
+{
+	int fd;
+
+	if (!path)
+		return 0;
+	if (path[0] == '/') {
+		if (prefix_of(path) || is_odd(path))
+			return 1;
+		if (path[1] != 'd' && path[1] != 'p')
+			return 0;
+		fd = path_fd(path);
+		return fd >= 0 && fdmap_peek(fd) != FD_HOST;
+	}
+	if (dirfd != AT_FDCWD)
+		return fdmap_peek(dirfd) != FD_HOST;
+	return cwd_rump || host_near || has_dotdot(path);
+}
+
+/*
+ * Appends path to the absolute name of len bytes in out (no slash at its end,
+ * so "" is the root), following "." and "..".  The new length; a slash at the
+ * end of path is kept.  -ENAMETOOLONG.
+ */
+static long append(char *out, size_t len, const char *path)
+{
+	size_t n;
+
+	while (*path) {
+		while (*path == '/')
+			path++;
+		for (n = 0; path[n] && path[n] != '/'; n++)
+			;
+		if (n == 2 && path[0] == '.' && path[1] == '.') {
+			while (len && out[--len] != '/')
+				;
+		} else if (n && !(n == 1 && path[0] == '.')) {
+			if (len + n + 2 > PATH_BUF)
+				return -ENAMETOOLONG;
+			out[len++] = '/';
+			for (size_t i = 0; i < n; i++)
+				out[len + i] = path[i];
+			len += n;
+		}
+		path += n;
+		if (path[0] == '/' && path[1] == '\0') {
+			if (len)
+				out[len++] = '/';
+			break;
+		}
+	}
+	if (!len)
+		out[len++] = '/';
+	out[len] = '\0';
+	return len;
+}
+
+/* getcwd(2) of the host into buf, without a slash at the end; length or -errno. */
+static long host_cwd(char buf[PATH_BUF])
+{
+	long len = host(SYS_getcwd, buf, PATH_BUF);
+	int i;
+
+	if (len < 0)
+		return len;
+	len--;
+	if (buf[0] != '/')
+		return -ENOENT;		/* "(unreachable)..." */
+	if (len == 1)
+		buf[--len] = '\0';
+	host_near = 0;
+	for (i = 0; i < scope.nprefix; i++)
+		if ((size_t)len < scope.prefix[i].len && begins(scope.prefix[i].s, buf, len) &&
+		    scope.prefix[i].s[len] == '/')
+			host_near = 1;
+	return len;
+}
+
+long path_getcwd(char *buf, size_t size)
+{
+	const struct prefix *cut = NULL;
+	long len;
+	int i;
+
+	for (i = scope.nprefix - 1; i >= 0; i--)
+		if (scope.prefix[i].cut)
+			cut = &scope.prefix[i];
+	len = rump(SYS_getcwd, (long)buf, size);
+	if (len < 0 || buf[0] != '/')
+		return len < 0 ? len : -ENOENT;
+	for (i = 0; i < scope.nprefix; i++)
+		if (!scope.prefix[i].cut && under(buf, &scope.prefix[i]))
+			return len;
+	if (!cut)
+		return len;
+	if (len == 2)
+		len = 1;		/* the root: just the prefix */
+	if (len + cut->len > size)
+		return -ERANGE;
+	for (i = len - 1; i >= 0; i--)
+		buf[i + cut->len] = buf[i];
+	for (i = 0; (size_t)i < cut->len; i++)
+		buf[i] = cut->s[i];
+	len += cut->len;
+	buf[len - 1] = '\0';
+	return len;
+}
+
+/* w->buf has the name in full: decides by it.  as_is: the rump kernel can be
+ * given this name instead, if it is the rump kernel's (NULL: no). */
+static void decide(struct where *w, const char *as_is)
+{
+	const struct prefix *p = prefix_of(w->buf);
+
+	if (p) {
+		w->side = SIDE_RUMP;
+		w->path = as_is ? as_is : inside(w->buf, p);
+	} else if (as_is) {
+		w->path = w->buf;	/* the name leads out of the rump kernel */
+	}
+}
+
+int path_where(int dirfd, const char *path, struct where *w)
+{
+	const struct prefix *p;
+	long len;
+
+	w->side = SIDE_HOST;
+	w->dirfd = dirfd;
+	w->path = path;
+	if (!path)
+		return 0;
+
+	if (path[0] == '/') {
+		p = prefix_of(path);
+		if (p && !has_dotdot(path)) {
+			w->side = SIDE_RUMP;
+			w->path = inside(path, p);
+			return 0;
+		}
+		if (!p && !is_odd(path))
+			return 0;
+		len = append(w->buf, 0, path);
+		if (len < 0)
+			return len;
+		decide(w, p ? inside(path, p) : NULL);
+		return 0;
+	}
+
+	if (dirfd != AT_FDCWD) {
+		if (fdmap_get(dirfd) == FD_RUMP) {
+			w->side = SIDE_RUMP;
+			w->dirfd = fdmap_num[dirfd];
+		}
+		return 0;
+	}
+
+	if (cwd_rump) {
+		w->side = SIDE_RUMP;
+		if (!has_dotdot(path))
+			return 0;
+		len = path_getcwd(w->buf, sizeof(w->buf));
+		if (len < 0)
+			return 0;	/* a removed directory, most likely */
+		len = append(w->buf, len - 1, path);
+		if (len < 0)
+			return len;
+		w->side = SIDE_HOST;
+		decide(w, path);
+		return 0;
+	}
+
+	if (!host_near && !has_dotdot(path))
+		return 0;
+	len = host_cwd(w->buf);
+	if (len < 0 || (!host_near && !has_dotdot(path)))
+		return 0;
+	len = append(w->buf, len, path);
+	if (len < 0)
+		return 0;
+	decide(w, NULL);
+	return 0;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pathcalls.c - the working directory, and names that are not plain routing.
+ *
+ * The process in the rump kernel is always in the directory that the program
+ * last entered there; path.c knows which of the two directories counts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "hijack.h"
+
+long hijack_chdir(long nr, const long a[6])
+{
+	struct where w;
+	long ret;
+	int rfd;
+
+	if (proc_is_vfork_child())
+		return proc_child_chdir(nr, a);
+	if (nr == SYS_fchdir) {
+		rfd = fdmap_rump(a[0]);
+		w.side = rfd < 0 ? SIDE_HOST : SIDE_RUMP;
+		ret = rfd < 0 ? host_pass(nr, a) : rump(nr, rfd);
+	} else {
+		ret = path_where(AT_FDCWD, (const char *)a[0], &w);
+		if (ret < 0)
+			return ret;
+		ret = w.side == SIDE_HOST ? host(nr, w.path) : rump(nr, (long)w.path);
+	}
+	if (ret < 0)
+		return ret;
+	if (w.side == SIDE_HOST)
+		path_cwd_host();
+	else
+		path_cwd_rump();
+	return ret;
+}
+
+long hijack_getcwd(long nr, const long a[6])
+{
+	char buf[PATH_BUF];
+	long len, i;
+
+	(void)nr;
+	len = path_getcwd(buf, sizeof(buf));
+	if (len < 0)
+		return len;
+	if (len > a[1])
+		return -ERANGE;
+	for (i = 0; i < len; i++)
+		((char *)a[0])[i] = buf[i];
+	return len;
+}
+
+long hijack_readlink(long nr, const long a[6])
+{
+	return hijack_route(nr, a);
+}
+
+/*
+ * mount(2): the target says whose.  The source is a name of the same kernel:
+ * a device or directory inside the prefix is also understood with the prefix,
+ * anything else is handed on (it may be no name at all).
+ */
+long hijack_mount(long nr, const long a[6])
+{
+	struct where source, target;
+	const char *src = (const char *)a[0];
+	int err;
+
+	err = path_where(AT_FDCWD, (const char *)a[1], &target);
+	if (err < 0)
+		return err;
+	if (target.side == SIDE_HOST)
+		return host(nr, a[0], target.path, a[2], a[3], a[4]);
+	if (src && src[0] == '/') {
+		err = path_where(AT_FDCWD, src, &source);
+		if (err < 0)
+			return err;
+		if (source.side == SIDE_RUMP)
+			src = source.path;
+	}
+	return rump(nr, (long)src, (long)target.path, a[2], a[3], a[4]);
+}

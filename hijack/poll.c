@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * poll.c - poll, ppoll, select, pselect6 over descriptors of both kernels.
+ *
+ * A set with only host descriptors never comes here (want.c).  One with only
+ * rump descriptors is one call of the rump kernel.  For a mixed set the rump
+ * ones are looked at and armed in one call: from then on their placeholders
+ * become readable when something happens.  Then the host waits, for its own
+ * descriptors and the placeholders; after a placeholder has rung, everything is
+ * looked at again.  No thread is started, and nothing is polled in a loop.
+ *
+ * A set with a signal mask is treated as mixed, because only the host can
+ * change the mask and sleep in one step.
+ *
+ * Limit: a ring is a byte that one waiter takes.  Two threads that wait for
+ * different events of the same rump descriptor, both in mixed sets, can take
+ * each other's; both are armed again whenever they look.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "hijack.h"
+#include "poll.h"
+
+#define SEC		INT64_C(1000000000)
+#define ON_STACK	64		/* entries; larger sets get memory of their own */
+
+/* ---- time: nanoseconds; a deadline below 0 is never --------------------------- */
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * SEC + ts.tv_nsec;
+}
+
+int64_t deadline_in(int64_t ns)
+{
+	int64_t t;
+
+	if (ns < 0)
+		return -1;
+	t = ns ? now() : 0;
+	return ns > INT64_MAX - t ? -1 : t + ns;
+}
+
+int64_t deadline_left(int64_t deadline)
+{
+	int64_t left;
+
+	if (deadline < 0)
+		return -1;
+	if (deadline == 0)
+		return 0;
+	left = deadline - now();
+	return left > 0 ? left : 0;
+}
+
+/* -1 for no timeout; -EINVAL. */
+int64_t timespec_ns(const struct timespec *ts)
+{
+	if (!ts)
+		return -1;
+	if (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= SEC)
+		return -EINVAL;
+	return ts->tv_sec >= INT64_MAX / SEC ? INT64_MAX : ts->tv_sec * SEC + ts->tv_nsec;
+}
+
+struct timespec *ns_timespec(int64_t ns, struct timespec *ts)
+{
+	if (ns < 0)
+		return NULL;
+	ts->tv_sec = ns / SEC;
+	ts->tv_nsec = ns % SEC;
+	return ts;
+}
+
+/* ---- the set ---------------------------------------------------------------------- */
+
+void placeholder_drain(int near)
+{
+	char buf[64];
+
+	while (host(SYS_recvfrom, near, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL) ==
+	    (long)sizeof(buf))
+		;
+}
+
+/*
+ * fds split up: per entry what each kernel is asked.  An entry that is not its
+ * own has fd -1 there.
+ */
+struct set {
+	struct pollfd *fds, *host, *rump;
+	unsigned int n;
+	int nhost, nrump, nepoll;
+};
+
+static void split(struct set *s)
+{
+	unsigned int i;
+	int fd, kind;
+
+	s->nhost = s->nrump = s->nepoll = 0;
+	for (i = 0; i < s->n; i++) {
+		fd = s->fds[i].fd;
+		s->host[i] = s->rump[i] = (struct pollfd){ .fd = -1 };
+		if (fd < 0)
+			continue;
+		kind = fdmap_get(fd);
+		s->host[i] = (struct pollfd){ .fd = fd, .events = s->fds[i].events };
+		if (kind == FD_RUMP) {
+			s->rump[i] = (struct pollfd){ .fd = fdmap_num[fd],
+			    .events = s->fds[i].events };
+			s->host[i].events = POLLIN;
+			s->nrump++;
+		} else {
+			s->nhost++;
+			s->nepoll += kind == FD_EPOLL;
+		}
+	}
+}
+
+/* Looks at the rump descriptors (and arms them): how many are ready.  A rump
+ * kernel that is gone makes all of them so. */
+static long look(struct set *s, int arm)
+{
+	long n = 0;
+	unsigned int i;
+
+	if (s->nrump)
+		n = rump(RUMP_CALL_POLL_ARM, (long)s->rump, s->n, arm);
+	if (n < 0 && n != -EINTR) {
+		for (i = 0, n = 0; i < s->n; i++)
+			if (s->rump[i].fd >= 0) {
+				s->rump[i].revents = POLLERR | POLLHUP;
+				n++;
+			}
+	}
+	for (i = 0; s->nepoll && n >= 0 && i < s->n; i++)
+		if (s->rump[i].fd < 0 && s->host[i].fd >= 0 &&
+		    fdmap_peek(s->host[i].fd) == FD_EPOLL && epoll_check(s->host[i].fd, arm) &&
+		    (s->host[i].events & (POLLIN | POLLRDNORM)))
+			s->rump[i].revents = s->host[i].events & (POLLIN | POLLRDNORM), n++;
+		else if (s->rump[i].fd < 0)
+			s->rump[i].revents = 0;
+	return n;
+}
+
+/* One answer out of the two; rung placeholders are emptied.  Entries that are ready. */
+static long collect(struct set *s, int *rung)
+{
+	unsigned int i;
+	long ready = 0;
+
+	for (i = 0; i < s->n; i++) {
+		s->fds[i].revents = s->rump[i].revents;
+		if (s->rump[i].fd < 0) {
+			s->fds[i].revents |= s->host[i].revents;
+		} else if (s->host[i].revents) {
+			*rung = 1;
+			if (!s->rump[i].revents)
+				placeholder_drain(s->host[i].fd);
+		}
+		ready += s->fds[i].revents != 0;
+	}
+	return ready;
+}
+
+static long wait_mixed(struct set *s, int64_t deadline, const void *mask, size_t masksize)
+{
+	struct timespec ts;
+	int64_t left;
+	long looked, hosts, ready;
+	int rung;
+
+	for (;;) {
+		left = deadline_left(deadline);
+		looked = look(s, left != 0);
+		if (looked == -EINTR)
+			return looked;
+		if (looked > 0)
+			left = 0;
+		hosts = host(SYS_ppoll, s->host, s->n, ns_timespec(left, &ts), mask, masksize);
+		if (hosts < 0 && looked == 0)
+			return hosts;
+		rung = 0;
+		ready = collect(s, &rung);
+		if (ready > 0 || left == 0 || !rung)
+			return ready;
+	}
+}
+
+/* poll(2) over both kernels; fds may be changed in revents only. */
+static long poll_set(struct pollfd *fds, unsigned int n, int64_t deadline, const void *mask,
+    size_t masksize)
+{
+	struct pollfd stack[2 * ON_STACK];
+	struct set s = { .fds = fds, .n = n, .host = stack };
+	struct timespec ts;
+	long mem = 0, ret;
+	size_t size = 2 * (size_t)n * sizeof(*fds);
+	unsigned int i;
+
+	if (n > FDMAP_MAX)
+		return -EINVAL;
+	if (n > ON_STACK) {
+		mem = host(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (host_failed(mem))
+			return mem;
+		s.host = (struct pollfd *)mem;
+	}
+	s.rump = s.host + n;
+	split(&s);
+	if (s.nhost || mask || !s.nrump) {
+		ret = wait_mixed(&s, deadline, mask, masksize);
+	} else {
+		ret = rump(SYS_ppoll, (long)s.rump, n,
+		    (long)ns_timespec(deadline_left(deadline), &ts), 0, 0);
+		for (i = 0; ret >= 0 && i < n; i++)
+			fds[i].revents = s.rump[i].revents;
+	}
+	if (mem)
+		host(SYS_munmap, mem, size);
+	return ret;
+}
+
+long hijack_poll(long nr, const long a[6])
+{
+	struct timespec *ts = nr == SYS_ppoll ? (struct timespec *)a[2] : NULL;
+	int64_t ns, deadline;
+	long ret;
+
+	if (nr == SYS_ppoll)
+		ns = timespec_ns(ts);
+	else
+		ns = (int)a[2] < 0 ? -1 : (int)a[2] * INT64_C(1000000);
+	if (ns == -EINVAL)
+		return ns;
+	deadline = deadline_in(ns);
+	ret = poll_set((struct pollfd *)a[0], a[1], deadline,
+	    nr == SYS_ppoll ? (const void *)a[3] : NULL, a[4]);
+	if (ts)
+		ns_timespec(deadline_left(deadline), ts);
+	return ret;
+}
+
+/* ---- select --------------------------------------------------------------------------- */
+
+#define BITS	64
+#define SEL_IN	(POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
+#define SEL_OUT	(POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
+#define SEL_PRI	POLLPRI
+#define ASK_IN	(POLLIN | POLLRDNORM | POLLRDBAND)
+#define ASK_OUT	(POLLOUT | POLLWRNORM | POLLWRBAND)
+
+struct sets {
+	unsigned long *in, *out, *pri;
+};
+
+static int bit(const unsigned long *set, int fd)
+{
+	return set && (set[fd / BITS] >> (fd % BITS) & 1);
+}
+
+/* Keeps fd's bit only if it is ready; 1 if it is. */
+static int answer(unsigned long *set, int fd, int ready)
+{
+	if (!bit(set, fd))
+		return 0;
+	if (!ready)
+		set[fd / BITS] &= ~(1UL << (fd % BITS));
+	return ready != 0;
+}
+
+/* The descriptors in the sets as poll entries; how many. */
+static unsigned int to_poll(const struct sets *s, int nfds, struct pollfd *p)
+{
+	unsigned int n = 0;
+	int fd, events;
+
+	for (fd = 0; fd < nfds; fd++) {
+		events = (bit(s->in, fd) ? ASK_IN : 0) | (bit(s->out, fd) ? ASK_OUT : 0) |
+		    (bit(s->pri, fd) ? POLLPRI : 0);
+		if (events)
+			p[n++] = (struct pollfd){ .fd = fd, .events = events };
+	}
+	return n;
+}
+
+static long select_set(const struct sets *s, int nfds, int64_t deadline, const void *mask,
+    size_t masksize)
+{
+	struct pollfd stack[ON_STACK], *p = stack;
+	size_t size = (size_t)nfds * sizeof(*p);
+	unsigned int n, i;
+	long mem = 0, ret, words = (nfds + BITS - 1) / BITS, w, count = 0;
+
+	if (nfds > ON_STACK) {
+		mem = host(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (host_failed(mem))
+			return mem;
+		p = (struct pollfd *)mem;
+	}
+	n = to_poll(s, nfds, p);
+	ret = poll_set(p, n, deadline, mask, masksize);
+	for (i = 0; ret >= 0 && i < n; i++)
+		if (p[i].revents & POLLNVAL)
+			ret = -EBADF;
+	if (ret == 0) {
+		for (w = 0; w < words; w++) {
+			if (s->in)
+				s->in[w] = 0;
+			if (s->out)
+				s->out[w] = 0;
+			if (s->pri)
+				s->pri[w] = 0;
+		}
+	}
+	for (i = 0; ret > 0 && i < n; i++)
+		count += answer(s->in, p[i].fd, p[i].revents & SEL_IN) +
+		    answer(s->out, p[i].fd, p[i].revents & SEL_OUT) +
+		    answer(s->pri, p[i].fd, p[i].revents & SEL_PRI);
+	if (mem)
+		host(SYS_munmap, mem, size);
+	return ret < 0 ? ret : count;
+}
+
+long hijack_select(long nr, const long a[6])
+{
+	const struct sets s = { (void *)a[1], (void *)a[2], (void *)a[3] };
+	const struct { const void *mask; size_t size; } *m = nr == SYS_pselect6 ? (void *)a[5] : NULL;
+	struct timeval *tv = nr == SYS_select ? (struct timeval *)a[4] : NULL;
+	struct timespec *ts = nr == SYS_pselect6 ? (struct timespec *)a[4] : NULL, conv;
+	int64_t ns, deadline, left;
+	long ret;
+
+	if ((int)a[0] < 0 || (int)a[0] > FDMAP_MAX)
+		return -EINVAL;
+	if (tv) {
+		if (tv->tv_sec < 0 || tv->tv_usec < 0)
+			return -EINVAL;
+		conv.tv_sec = tv->tv_sec + tv->tv_usec / 1000000;
+		conv.tv_nsec = tv->tv_usec % 1000000 * 1000;
+	}
+	ns = timespec_ns(tv ? &conv : ts);
+	if (ns == -EINVAL)
+		return ns;
+	deadline = deadline_in(ns);
+	ret = select_set(&s, a[0], deadline, m ? m->mask : NULL, m ? m->size : 0);
+	left = deadline_left(deadline);
+	if (tv)
+		*tv = (struct timeval){ left / SEC, left % SEC / 1000 };
+	if (ts)
+		ns_timespec(left, ts);
+	return ret;
+}

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * proc.c - fork and exec.
+ *
+ * A fork is seen as the system call that it is, whichever function made it: the
+ * child process in the rump kernel is made before it (prefork) and taken over
+ * by the child.  What shares memory with its parent, a vfork or posix_spawn
+ * child, is told by a page that a fork wipes: the process id in it is not the
+ * caller's, and not wiped either.  Such a child must not change the fd map or
+ * the parent's rump process; it has only descriptors of the host to arrange,
+ * and becomes a process of the rump kernel by exec.
+ *
+ * Exec hands the session on by the environment, also if the program has cleaned
+ * it: LD_PRELOAD, RUMP* as they were at start, and RUMPHIJACK_CWD, the directory
+ * if it is the rump kernel's.  A program on a rump file system is copied into
+ * a memfd.  One that cannot load this library is said loudly: its calls will
+ * be the host's.
+ *
+ * Limits: a child that calls clone(2) with a stack of its own but without
+ * CLONE_VM is not seen; a fork with an embedded kernel leaves the child without.
+ */
+#include <alloca.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hijack.h"
+
+/* ---- who shares memory with whom ------------------------------------------------ */
+
+static struct owner {
+	pid_t pid;		/* whose memory this is; 0: just forked */
+} *owner;
+
+static pid_t my_pid(void)
+{
+	return host(SYS_getpid, 0);
+}
+
+int proc_is_vfork_child(void)
+{
+	pid_t pid;
+
+	if (!owner)
+		return 0;
+	pid = my_pid();
+	if (owner->pid == 0)
+		owner->pid = pid;
+	return owner->pid != pid;
+}
+
+/* ---- fork ------------------------------------------------------------------------ */
+
+long hijack_clone(long nr, const long a[6])
+{
+	struct rumpclient_fork cookie;
+	int handshake, err = 0;
+	long pid;
+
+	handshake = rumpclient_is_remote() == 1 && !proc_is_vfork_child();
+	if (handshake) {
+		hijack_depth++;
+		err = rumpclient_prefork(&cookie);
+		hijack_depth--;
+		if (err < 0 && err != -EOPNOTSUPP && err != -ENOTCONN)
+			return -EAGAIN;
+	}
+	pid = host_pass(nr, a);
+	if (pid == 0 && owner)
+		owner->pid = my_pid();
+	if (!handshake || err < 0)
+		return pid;
+	hijack_depth++;
+	if (pid == 0) {
+		err = rumpclient_fork_init(&cookie);
+		if (err < 0)
+			hijack_say("fork: the rump kernel has no process for the child (error %d): "
+			    "its calls will fail", -err);
+	} else if (pid < 0) {
+		rumpclient_fork_cancel(&cookie);
+	}
+	hijack_depth--;
+	return pid;
+}
+
+/* ---- the directory of a vfork child ------------------------------------------------ */
+
+/* Few vfork children change directory at the same time in one process. */
+static struct child_cwd {
+	pid_t pid;
+	char name[PATH_BUF];	/* as the program sees it; "": the host's */
+} child_cwd[4];
+
+static struct child_cwd *child_cwd_of(pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(child_cwd) / sizeof(child_cwd[0]); i++)
+		if (child_cwd[i].pid == pid)
+			return &child_cwd[i];
+	return NULL;
+}
+
+long proc_child_chdir(long nr, const long a[6])
+{
+	pid_t pid = my_pid();
+	struct child_cwd *c = child_cwd_of(pid);
+	const char *path = (const char *)a[0];
+	struct where w;
+	struct stat st;
+	size_t len;
+	long ret;
+
+	if (!c) {
+		c = &child_cwd[(unsigned int)pid % 4];
+		c->name[0] = '\0';
+	}
+	if (nr == SYS_fchdir) {
+		if (fdmap_peek(a[0]) == FD_RUMP)
+			return -EOPNOTSUPP;
+		ret = host_pass(nr, a);
+	} else {
+		ret = path_where(AT_FDCWD, path, &w);
+		if (ret == 0 && w.side == SIDE_RUMP) {
+			ret = rump(SYS_stat, (long)w.path, (long)&st);
+			if (ret < 0)
+				return ret;
+			if (!S_ISDIR(st.st_mode))
+				return -ENOTDIR;
+			len = 0;
+			if (path[0] != '/') {
+				ret = c->pid == pid && c->name[0] ? (long)strlen(c->name) + 1 :
+				    path_getcwd(c->name, PATH_BUF);
+				if (ret < 0)
+					return ret;
+				len = ret - 1;
+				c->name[len++] = '/';
+			}
+			if (len + strlen(path) >= PATH_BUF)
+				return -ENAMETOOLONG;
+			strcpy(c->name + len, path);
+			c->pid = pid;
+			return 0;
+		}
+		if (ret == 0)
+			ret = host(nr, w.path);
+	}
+	if (ret == 0) {
+		c->name[0] = '\0';
+		c->pid = pid;
+	}
+	return ret;
+}
+
+/* ---- the environment ----------------------------------------------------------------- */
+
+#define MAX_KEPT	32
+static char *kept[MAX_KEPT];	/* "NAME=value" as at start */
+static int nkept;
+static const char preload[] = "LD_PRELOAD=", cwd_name[] = "RUMPHIJACK_CWD=", self[] = "librumphijack";
+
+static int starts(const char *s, const char *with)
+{
+	return strncmp(s, with, strlen(with)) == 0;
+}
+
+static int is_session(const char *var)
+{
+	return (starts(var, "RUMP") && !starts(var, cwd_name)) ||
+	    (starts(var, preload) && strstr(var, self));
+}
+
+void proc_init(void)
+{
+	size_t size = 0;
+	char **e, *store;
+	long mem;
+
+	mem = host(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!host_failed(mem)) {
+		owner = (struct owner *)mem;
+		owner->pid = my_pid();
+		if (host(SYS_madvise, mem, 4096, MADV_WIPEONFORK) < 0)
+			owner = NULL;
+	}
+	for (e = environ; e && *e; e++)
+		if (is_session(*e))
+			size += strlen(*e) + 1;
+	if (!size)
+		return;
+	/* A copy: programs overwrite the original to show a title. */
+	mem = host(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (host_failed(mem))
+		hijack_die("no memory for %zu bytes of environment", size);
+	store = (char *)mem;
+	for (e = environ; *e && nkept < MAX_KEPT; e++) {
+		if (!is_session(*e))
+			continue;
+		kept[nkept++] = strcpy(store, *e);
+		store += strlen(store) + 1;
+	}
+}
+
+static int same_name(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "=");
+
+	return strncmp(a, b, n) == 0 && b[n] == '=';
+}
+
+/* The word of LD_PRELOAD that names this library, and its length. */
+static const char *own_name(size_t *len)
+{
+	const char *s, *e;
+	int i;
+
+	for (i = 0; i < nkept; i++) {
+		if (!starts(kept[i], preload))
+			continue;
+		for (s = kept[i] + sizeof(preload) - 1; *s; s = e + (*e != '\0')) {
+			e = s + strcspn(s, ": ");
+			if (memmem(s, e - s, self, sizeof(self) - 1)) {
+				*len = e - s;
+				return s;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* ---- exec ------------------------------------------------------------------------------ */
+
+struct image {
+	int dirfd;
+	const char *path;	/* "" with flags AT_EMPTY_PATH: dirfd itself */
+	int flags;
+};
+
+static long enter(const struct image *im, char *const *argv, char *const *envp)
+{
+	if (im->dirfd == AT_FDCWD && !im->flags)
+		return host(SYS_execve, im->path, argv, envp);
+	return host(SYS_execveat, im->dirfd, im->path, argv, envp, im->flags);
+}
+
+/* Runs im with the session's environment. */
+static long enter_env(const struct image *im, char *const *argv, char *const *envp)
+{
+	static char *none[] = { NULL };
+	char cwd[sizeof(cwd_name) + PATH_BUF], *lead, **new;
+	struct child_cwd *c;
+	size_t n = 0, out = 0, i, own_len = 0, len;
+	const char *own;
+	int k, in_rump;
+
+	if (!envp)
+		envp = none;
+	while (envp[n])
+		n++;
+	len = (n + MAX_KEPT + 2) * sizeof(*new);
+	if (len <= 8192) {
+		new = alloca(len);
+	} else {
+		long mem = host(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (host_failed(mem))
+			return mem;
+		new = (char **)mem;
+	}
+
+	own = own_name(&own_len);
+	for (i = 0; i < n; i++) {
+		if (starts(envp[i], cwd_name))
+			continue;
+		new[out++] = envp[i];
+		if (own && starts(envp[i], preload) && !strstr(envp[i], self)) {
+			size_t plen = sizeof(preload) - 1, theirs = strlen(envp[i] + plen);
+
+			if (theirs > 4096)
+				return -E2BIG;
+			lead = alloca(plen + own_len + theirs + 2);
+			memcpy(lead, preload, plen);
+			memcpy(lead + plen, own, own_len);
+			lead[plen + own_len] = ':';
+			memcpy(lead + plen + own_len + 1, envp[i] + plen, theirs + 1);
+			new[out - 1] = lead;
+		}
+	}
+	for (k = 0; k < nkept; k++) {
+		for (i = 0; i < n && !same_name(kept[k], envp[i]); i++)
+			;
+		if (i == n)
+			new[out++] = kept[k];
+	}
+
+	c = proc_is_vfork_child() ? child_cwd_of(my_pid()) : NULL;
+	in_rump = c ? c->name[0] != '\0' : path_cwd_is_rump();
+	if (in_rump) {
+		memcpy(cwd, cwd_name, sizeof(cwd_name) - 1);
+		if (c)
+			strcpy(cwd + sizeof(cwd_name) - 1, c->name);
+		if (c || path_getcwd(cwd + sizeof(cwd_name) - 1, PATH_BUF) > 0)
+			new[out++] = cwd;
+	}
+	new[out] = NULL;
+	return enter(im, argv, new);
+}
+
+/* Says so if the host's program at (dirfd, path) will not load this library. */
+static void warn_outsider(int dirfd, const char *path, const char *name)
+{
+	union {
+		char c[512];
+		Elf64_Ehdr eh;
+	} u;
+	Elf64_Phdr ph;
+	struct stat st;
+	long fd, n, i;
+	const char *why = NULL;
+	size_t len;
+
+	fd = host(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	n = host(SYS_read, fd, u.c, sizeof(u.c) - 1);
+	if (n > 2 && u.c[0] == '#' && u.c[1] == '!') {
+		u.c[n] = '\0';
+		len = 2 + strspn(u.c + 2, " \t");
+		u.c[len + strcspn(u.c + len, " \t\n")] = '\0';
+		host(SYS_close, fd);
+		if (u.c[len] == '/' && strcmp(u.c + len, path) != 0)
+			warn_outsider(AT_FDCWD, u.c + len, u.c + len);
+		return;
+	}
+	if (n >= (long)sizeof(u.eh) && !memcmp(u.c, ELFMAG, SELFMAG)) {
+		if (u.eh.e_machine != EM_X86_64)
+			why = "is for another machine";
+		else
+			why = "is statically linked";
+		for (i = 0; i < u.eh.e_phnum; i++)
+			if (host(SYS_pread64, fd, &ph, sizeof(ph),
+			    u.eh.e_phoff + i * u.eh.e_phentsize) == sizeof(ph) &&
+			    ph.p_type == PT_INTERP && u.eh.e_machine == EM_X86_64)
+				why = NULL;
+		if (!why && host(SYS_fstat, fd, &st) == 0 &&
+		    (((st.st_mode & S_ISUID) && (long)st.st_uid != host(SYS_geteuid, 0)) ||
+		     ((st.st_mode & S_ISGID) && (long)st.st_gid != host(SYS_getegid, 0))))
+			why = "is set-user-id or set-group-id";
+	}
+	host(SYS_close, fd);
+	if (why)
+		hijack_say("\"%s\" %s: it cannot load this library and runs on the host", name, why);
+}
+
+/* ---- a program on a rump file system ------------------------------------------------------ */
+
+/* A copy of rump file rfd, size bytes, as a memfd of the host, or -errno. */
+static long copy_in(int rfd, size_t size)
+{
+	long fd, mem, n = 1;
+	size_t done = 0;
+
+	fd = host(SYS_memfd_create, "rump", MFD_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	n = host(SYS_ftruncate, fd, size);
+	mem = n < 0 ? n : host(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (host_failed(mem)) {
+		host(SYS_close, fd);
+		return mem;
+	}
+	while (done < size && n >= 0) {
+		n = rump(SYS_pread64, rfd, mem + (long)done, size - done, (long)done);
+		if (n == 0)
+			n = -EIO;
+		done += n > 0 ? n : 0;
+	}
+	host(SYS_munmap, mem, size);
+	if (n < 0) {
+		host(SYS_close, fd);
+		return n;
+	}
+	return fd;
+}
+
+/* "#!" at the start of a script on a rump file system: runs the interpreter. */
+static long exec_script(char *line, const char *name, char *const *argv, char *const *envp)
+{
+	char *interp, *arg, *end, **new;
+	size_t n = 0, out = 0;
+
+	line[strcspn(line, "\n")] = '\0';
+	interp = line + 2 + strspn(line + 2, " \t");
+	end = interp + strcspn(interp, " \t");
+	arg = end + strspn(end, " \t");
+	*end = '\0';
+	for (end = arg + strlen(arg); end > arg && (end[-1] == ' ' || end[-1] == '\t'); )
+		*--end = '\0';
+	if (!*interp)
+		return -ENOEXEC;
+	while (argv && argv[n])
+		n++;
+	if (n > 4096)
+		return -E2BIG;
+	new = alloca((n + 4) * sizeof(*new));
+	new[out++] = interp;
+	if (*arg)
+		new[out++] = arg;
+	new[out++] = (char *)name;
+	for (size_t i = 1; i < n; i++)
+		new[out++] = argv[i];
+	new[out] = NULL;
+	return hijack_exec(SYS_execve, (const long[6]){ (long)interp, (long)new, (long)envp });
+}
+
+static long exec_rump(const struct where *w, const char *name, char *const *argv,
+    char *const *envp)
+{
+	struct image im = { .path = "", .flags = AT_EMPTY_PATH };
+	char head[256];
+	struct stat st;
+	long rfd, ret, n;
+
+	rfd = rump(SYS_openat, w->dirfd, (long)w->path, O_RDONLY | O_CLOEXEC);
+	if (rfd < 0)
+		return rfd;
+	ret = rump(SYS_fstat, rfd, (long)&st);
+	if (ret == 0 && (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)))
+		ret = -EACCES;
+	n = ret < 0 ? ret : rump(SYS_pread64, rfd, (long)head, sizeof(head) - 1, 0);
+	im.dirfd = -1;
+	if (n > 2 && head[0] == '#' && head[1] == '!') {
+		rump(SYS_close, rfd);
+		head[n] = '\0';
+		return exec_script(head, name, argv, envp);
+	}
+	if (n >= 0)
+		n = im.dirfd = copy_in(rfd, st.st_size);
+	rump(SYS_close, rfd);
+	if (n < 0)
+		return n;
+	ret = enter_env(&im, argv, envp);
+	host(SYS_close, im.dirfd);
+	return ret;
+}
+
+long hijack_exec(long nr, const long a[6])
+{
+	int at = nr == SYS_execveat;
+	struct image im = { .dirfd = at ? (int)a[0] : AT_FDCWD, .flags = at ? (int)a[4] : 0 };
+	const char *name = (const char *)a[at];
+	char *const *argv = (char *const *)a[at + 1], *const *envp = (char *const *)a[at + 2];
+	struct where w;
+	int err;
+
+	err = path_where(im.dirfd, name, &w);
+	if (err < 0)
+		return err;
+	if (!name)
+		return host_pass(nr, a);
+	if (w.side == SIDE_RUMP)
+		return exec_rump(&w, name, argv, envp);
+	im.path = w.path;
+	if (*im.path)
+		warn_outsider(im.dirfd, im.path, name);
+	return enter_env(&im, argv, envp);
+}

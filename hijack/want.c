@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * want.c - could this system call concern the rump kernel?
+ *
+ * Asked for every call that the two instructions' worth of check in front of it
+ * (hijack_class, the kind of the first descriptor) could not settle.  Compiled
+ * to use general registers only, so that a host call at a patched site need not
+ * save the vector state; it therefore calls nothing but such code, except once:
+ * the library's initialisation, when it is used before its constructor ran.
+ * "Yes" is never wrong, just slower.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
+#include "hijack.h"
+#include "epoll.h"
+
+static int not_host(long fd)
+{
+	return fdmap_peek(fd) != FD_HOST;
+}
+
+static int want_poll(const struct pollfd *fds, unsigned long n)
+{
+	unsigned long i;
+
+	if (n > FDMAP_MAX)
+		return 0;
+	for (i = 0; i < n; i++)
+		if (fds[i].fd >= 0 && not_host(fds[i].fd))
+			return 1;
+	return 0;
+}
+
+static int want_select(long n, const unsigned long *r, const unsigned long *w,
+    const unsigned long *x)
+{
+	unsigned long bits;
+	long i, base;
+
+	if (n > FDMAP_MAX)
+		n = FDMAP_MAX;
+	for (base = 0; base < n; base += 64) {
+		bits = (r ? r[base / 64] : 0) | (w ? w[base / 64] : 0) | (x ? x[base / 64] : 0);
+		for (; bits; bits &= bits - 1) {
+			i = base + __builtin_ctzl(bits);
+			if (i < n && not_host(i))
+				return 1;
+		}
+	}
+	return 0;
+}
+
+static int want_by_row(const struct rump_sysrow *row, const long a[6])
+{
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		switch (row->a[i].kind) {
+		case RUMP_A_FD:
+			if (not_host(a[i]))
+				return 1;
+			break;
+		case RUMP_A_DIR:
+			if (path_maybe(a[i], (const char *)a[i + 1]))
+				return 1;
+			i++;
+			break;
+		case RUMP_A_PATH:
+			if (path_maybe(AT_FDCWD, (const char *)a[i]))
+				return 1;
+			break;
+		}
+	}
+	return 0;
+}
+
+int hijack_want(long nr, const long a[6])
+{
+	if (hijack_depth || (unsigned long)nr >= RUMP_NSYSROWS)
+		return 0;
+	if (hijack_state <= 0) {
+		if (hijack_state < 0)
+			return 0;
+		hijack_init();
+	}
+	switch (hijack_how[nr]) {
+	case HOW_none:
+	case HOW_host:
+		return 0;
+	case HOW_socket:
+	case HOW_socketpair:
+		return (unsigned int)a[0] < 64 && (scope.families >> (unsigned int)a[0] & 1);
+	case HOW_poll:
+		return want_poll((const struct pollfd *)a[0], (unsigned int)a[1]);
+	case HOW_select:
+		return want_select((int)a[0], (const unsigned long *)a[1],
+		    (const unsigned long *)a[2], (const unsigned long *)a[3]);
+	case HOW_epoll_ctl:
+		if (not_host(a[0]) || not_host(a[2]))
+			return 1;
+		epoll_note_host(a[0]);
+		return 0;
+	case HOW_mmap:
+		return !(a[3] & MAP_ANONYMOUS) && not_host(a[4]);
+	case HOW_dup:
+		return not_host(a[0]) || (nr != SYS_dup && not_host(a[1]));
+	case HOW_recvmsg:
+		/* Descriptors may come along: they are unknown ones. */
+		if (nr == SYS_recvmsg && a[1])
+			return not_host(a[0]) || ((const struct msghdr *)a[1])->msg_controllen;
+		return 1;
+	case HOW_getcwd:
+		return path_cwd_is_rump();
+	case HOW_clone:
+		/* What shares memory is a thread, or will exec. */
+		if (nr == SYS_clone)
+			return !(a[0] & CLONE_VM) && !a[1];
+		if (nr == SYS_clone3)
+			return a[0] && !(((const struct clone_args *)a[0])->flags & CLONE_VM) &&
+			    !((const struct clone_args *)a[0])->stack;
+		return 1;
+	case HOW_umask:
+	case HOW_sync:
+	case HOW_close_range:
+	case HOW_exec:
+	case HOW_chdir:
+	case HOW_epoll_create:
+	case HOW_uring:
+		return 1;
+	default:
+		return want_by_row(&hijack_rows[nr], a);
+	}
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wrap.c - what is behind the interposed functions.
+ *
+ * The stubs in wrap.S send host calls on to libc.  The rest comes here: the
+ * function's arguments become a system call's, which is carried out if it
+ * concerns the rump kernel, with errno set as libc would.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "hijack.h"
+#include "wrap.h"
+
+/* How a function's arguments become those of its system call. */
+enum form {
+	same,
+	flags5,		/* preadv2: the flags follow an offset in two parts */
+	noaddr,		/* send, recv: without an address */
+	recvchk,	/* __recv_chk: the buffer's size is the fourth */
+	recvfromchk,
+	sigset4,	/* the size of the signal set is the fifth */
+	sigset5,
+	version,	/* __xstat: a version comes first */
+	futimens,
+	noflags,	/* umount */
+	fexecve,
+};
+
+enum {
+#define F(name, call, form)	WRAP_##name,
+#define A(name, call, form)	WRAP_##name,
+#include "wrappers.def"
+	WRAP_COUNT
+};
+
+static const struct entry {
+	short nr;
+	uint8_t form;
+} entries[WRAP_COUNT] = {
+#define F(name, call, form)	{ SYS_##call, form },
+#define A(name, call, form)	{ SYS_##call, form },
+#include "wrappers.def"
+};
+
+static const char names[] =
+#define F(name, call, form)	#name "\0"
+#define A(name, call, form)	#name "\0"
+#include "wrappers.def"
+;
+
+void *wrap_next[WRAP_COUNT] __attribute__((visibility("hidden")));
+extern void *wrap_target[WRAP_COUNT] __attribute__((visibility("hidden")));
+
+void wrap_resolve(void)
+{
+	const char *name = names;
+	int i;
+
+	for (i = 0; i < WRAP_COUNT; i++) {
+		wrap_next[i] = dlsym(RTLD_NEXT, name);
+		while (*name++)
+			;
+	}
+}
+
+void wrap_bypass(void)
+{
+	int i;
+
+	for (i = 0; i < WRAP_COUNT; i++)
+		if (wrap_target[i])
+			wrap_target[i] = wrap_next[i];
+}
+
+static void to_syscall(enum form form, long b[6], const long a[7])
+{
+	int i;
+
+	for (i = 0; i < 6; i++)
+		b[i] = a[i];
+	switch (form) {
+	case same:
+		break;
+	case flags5:
+		b[4] = 0;
+		b[5] = a[4];
+		break;
+	case noaddr:
+		b[4] = b[5] = 0;
+		break;
+	case recvchk:
+		b[3] = a[4];
+		b[4] = b[5] = 0;
+		break;
+	case recvfromchk:
+		b[3] = a[4];
+		b[4] = a[5];
+		b[5] = a[6];
+		break;
+	case sigset4:
+		b[4] = 8;
+		break;
+	case sigset5:
+		b[5] = 8;
+		break;
+	case version:
+		for (i = 0; i < 5; i++)
+			b[i] = a[i + 1];
+		break;
+	case futimens:
+		b[1] = 0;
+		b[2] = a[1];
+		b[3] = 0;
+		break;
+	case noflags:
+		b[1] = 0;
+		break;
+	case fexecve:
+		b[1] = (long)"";
+		b[2] = a[1];
+		b[3] = a[2];
+		b[4] = AT_EMPTY_PATH;
+		break;
+	}
+}
+
+struct outcome {
+	long ret;
+	long carried_out;
+};
+
+/* Called by wrap.S with the arguments as they came, and a seventh. */
+struct outcome wrap_call(unsigned int index, const long a[7])
+    __attribute__((visibility("hidden")));
+struct outcome wrap_call(unsigned int index, const long a[7])
+{
+	const struct entry *e = &entries[index];
+	long b[6], ret;
+
+	to_syscall(e->form, b, a);
+	if (!hijack_want(e->nr, b))
+		return (struct outcome){ 0, 0 };
+	ret = hijack_call(e->nr, b);
+	if (ret < 0 && ret >= -4095) {
+		errno = -ret;
+		ret = -1;
+	}
+	return (struct outcome){ ret, 1 };
+}
+
+/* ---- functions that are no system calls ------------------------------------------------ */
+
+#define EXPORT	__attribute__((visibility("default")))
+
+/* _FORTIFY_SOURCE's check in FD_SET: here sets may be larger than FD_SETSIZE. */
+EXPORT long __fdelt_chk(long fd);
+EXPORT long __fdelt_chk(long fd)
+{
+	return fd / (long)(8 * sizeof(long));
+}
+
+EXPORT long __fdelt_warn(long fd) __attribute__((alias("__fdelt_chk")));
+
+/*
+ * A thread that one of our own libraries starts makes its calls to the host.
+ */
+struct start {
+	void *(*fn)(void *);
+	void *arg;
+};
+
+static void *run_inside(void *arg)
+{
+	struct start s = *(struct start *)arg;
+
+	hijack_depth++;
+	host(SYS_munmap, arg, sizeof(s));
+	return s.fn(s.arg);
+}
+
+EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+    void *arg)
+{
+	static int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	struct start *s;
+	long mem;
+	int err;
+
+	if (!next)
+		next = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))
+		    dlsym(RTLD_NEXT, "pthread_create");
+	if (!hijack_depth)
+		return next(thread, attr, fn, arg);
+	mem = host(SYS_mmap, NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	    -1, 0);
+	if (host_failed(mem))
+		return EAGAIN;
+	s = (struct start *)mem;
+	*s = (struct start){ fn, arg };
+	err = next(thread, attr, run_inside, s);
+	if (err)
+		host(SYS_munmap, mem, sizeof(*s));
+	return err;
+}
