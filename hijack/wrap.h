@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* wrap.h - the interposed functions; see wrap.c. */
+/* wrap.h - the interposed functions; see wrapcall.c. */
 #ifndef HIJACK_WRAP_H
 #define HIJACK_WRAP_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wrap.c - what is behind the interposed functions.
+ * wrapcall.c - what is behind the interposed functions.
  *
  * The stubs in wrap.S send host calls on to libc.  The rest comes here: the
  * function's arguments become a system call's, which is carried out if it
