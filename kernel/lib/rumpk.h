@@ -16,6 +16,11 @@
 #include <stdint.h>
 #endif
 
+#ifdef __KERNEL__
+/* all else in the kernel object is hidden; these cross into kernel/lib */
+#pragma GCC visibility push(default)
+#endif
+
 struct rumpuser_blk_info;
 
 struct rumpk_params {
@@ -59,5 +64,9 @@ int rumpk_blk_del(const char *name);
 /* Serves clients on url from now on (sysproxy).  -EINVAL: bad URL, after one
  * line that quotes it; -EADDRINUSE. */
 int rumpk_sp_start(const char *url);
+
+#ifdef __KERNEL__
+#pragma GCC visibility pop
+#endif
 
 #endif

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _UAPI_ASM_RUMP_SETUP_H
+#define _UAPI_ASM_RUMP_SETUP_H
+
+#define COMMAND_LINE_SIZE 1024
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * rump.h - what the files of arch/rump/kernel share, and nobody else sees.
+ */
+#ifndef RUMP_KERNEL_RUMP_H
+#define RUMP_KERNEL_RUMP_H
+
+#include <linux/cache.h>
+#include <linux/linkage.h>
+#include <linux/types.h>
+#include <asm/irq.h>
+#include <asm/lwproc.h>
+#include <asm/vcpu.h>
+
+/* functions of librump.so's public interface (everything else is hidden) */
+#define RUMP_PUBLIC	__attribute__((visibility("default")))
+
+struct task_struct;
+
+/* A call that a host thread has made, on that thread's stack. */
+struct rump_call {
+	long	nr;
+	long	args[6];
+	long	ret;
+	struct rump_signals sigs;
+};
+
+/* numbers of calls that only librump itself makes */
+#define RUMP_NR_EXIT		(-1L)	/* the task ends */
+#define RUMP_NR_FUNCTION	(-2L)	/* ret = args[0](args[1]) */
+
+/*
+ * A task that a host thread can be.  host: the thread that is it now.  call:
+ * what that thread wants done; set before the thread asks for a vCPU, cleared
+ * when the result is there.
+ */
+struct rump_lwp {
+	struct task_struct	*task;
+	struct rump_host	*host;
+	struct rump_call	*call;
+	struct vcpu		*last;		/* where it ran last */
+	void			*stack;		/* top of its (empty) kernel stack */
+};
+
+/* bits of rump_host.word, which the thread sleeps on */
+#define HOST_WAITING	1u	/* may be given a vCPU */
+#define HOST_GRANT	2u	/* carries host->grant from now on */
+#define HOST_DONE	4u	/* its call is done, by another carrier */
+#define HOST_KICK	8u	/* to a helper: look again */
+#define HOST_SPAWNED	16u	/* its rump_spawn is done */
+
+/* A host thread.  Never freed (others may look at it at any time), reused. */
+struct rump_host {
+	struct rump_lwp		*lwp;		/* NULL: helper, or none yet */
+	unsigned long		base;		/* where its own stack is free */
+	u32			word;
+	bool			leaving;	/* its call is done; let it go */
+	bool			in_call;
+	u32			queued;		/* is in a vcpu->wakers */
+	u32			interrupt;	/* a signal handler ran while it waited */
+	struct vcpu		*grant;
+	struct vcpu		*own;		/* a helper thread's vCPU */
+	struct rump_host	*next;		/* in vcpu->wakers, or free */
+} __attribute__((aligned(64)));
+
+/* entry.S */
+asmlinkage void rump_switch(unsigned long *save, unsigned long sp);
+asmlinkage void rump_switch_to_host(unsigned long *save, unsigned long base,
+				    void (*fn)(void *), void *arg);
+asmlinkage void __noreturn rump_resume(unsigned long sp);
+asmlinkage void rump_host_run(unsigned long *base, unsigned long sp,
+			      void (*fn)(void *), void *arg);
+asmlinkage void __noreturn rump_host_return(unsigned long base);
+asmlinkage void __noreturn rump_jump(void *sp, void (*fn)(void *), void *arg);
+asmlinkage void rump_task_start(void);
+asmlinkage void __noreturn rump_task_main(void);
+
+/* vcpu.c */
+static __always_inline struct rump_host *this_host(void)
+{
+	struct rump_host *h;
+
+	asm volatile("movq rump_tls_host@gottpoff(%%rip), %0\n\t"
+		     "movq %%fs:(%0), %0" : "=r" (h));
+	return h;
+}
+struct rump_host *rump_host_get(void);
+void rump_host_put(struct rump_host *h);
+void rump_host_post(struct rump_host *h, u32 bit);
+void rump_host_await(struct rump_host *h, u32 bit);
+void rump_host_call(struct rump_host *h, struct rump_call *c);
+void rump_vcpu_idle(void);
+int rump_vcpu_start(unsigned int cpu, struct task_struct *idle);
+void rump_vcpu_boot(struct rump_host *h, void (*fn)(void *));
+void rump_vcpu_boot_done(void);
+void __noreturn rump_lwp_main(struct rump_lwp *lwp);
+extern unsigned int rump_nvcpu;
+
+/* time.c */
+void rump_time_init_cpu(void);
+extern s64 rump_boot_ns;
+
+/* smp.c */
+void __noreturn rump_secondary_start(void);
+
+/* process.c, lwproc.c */
+int rump_lwp_attach(void);
+void rump_lwp_exit(struct task_struct *t);
+RUMP_PUBLIC int rump_pub_lwproc_rfork(int flags);
+RUMP_PUBLIC int rump_pub_lwproc_newlwp(pid_t pid);
+RUMP_PUBLIC int rump_pub_lwproc_switch(struct rump_lwp *lwp);
+RUMP_PUBLIC int rump_pub_lwproc_releaselwp(void);
+RUMP_PUBLIC struct rump_lwp *rump_pub_lwproc_curlwp(void);
+void rump_thread_exit(void *host);
+void __noreturn rump_init_process(void);
+
+/* syscall.c */
+RUMP_PUBLIC long rump_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
+void rump_do_call(struct rump_call *c);
+long rump_call_function(long (*fn)(void *), void *arg);
+long rump_syscall_exit(void);
+void rump_signals_init(void);
+
+/* placeholder.c */
+long rump_private_call(long nr, const long args[6]);
+void rump_ph_gone(void *cookie);
+
+/* block.c */
+void rump_blk_done(void *cookie, int error);
+
+/* sp.c: user memory of a sysproxy client's task; bytes not copied, or length/-EFAULT */
+unsigned long rump_remote_copy_from(void *dst, unsigned long src, size_t n);
+unsigned long rump_remote_copy_to(unsigned long dst, const void *src, size_t n);
+unsigned long rump_remote_clear(unsigned long dst, size_t n);
+long rump_remote_strncpy(char *dst, unsigned long src, long n);
+
+/* setup */
+void rump_uaccess_init(void);
+void rump_console_init(void);
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * syscall.c - system calls: the table, and what is due when one returns.
+ *
+ * Signals are not delivered here.  Every process has a "handler" for every
+ * signal (rump_signals_init()), so that the core hands each one over; it is then
+ * raised at the caller's own thread on the host, which knows what to do.
+ */
+#include <linux/export.h>
+#include <linux/resume_user_mode.h>
+#include <linux/sched/signal.h>
+#include <linux/syscalls.h>
+#include <linux/task_work.h>
+#include <asm/syscall.h>
+#include <asm/unistd.h>
+#include <rump/rump_calls.h>
+#include <rump/rumpuser.h>
+#include "rump.h"
+
+/* what x86 has of its own, and what makes no sense for a caller on the host */
+#define sys_arch_prctl		sys_ni_syscall
+#define sys_modify_ldt		sys_ni_syscall
+#define sys_iopl		sys_ni_syscall
+#define sys_ioperm		sys_ni_syscall
+#define sys_rt_sigreturn	sys_ni_syscall
+#define sys_map_shadow_stack	sys_ni_syscall
+#define sys_uretprobe		sys_ni_syscall
+#define sys_execve		sys_ni_syscall
+#define sys_execveat		sys_ni_syscall
+
+SYSCALL_DEFINE6(mmap, unsigned long, addr, unsigned long, len, unsigned long, prot,
+		unsigned long, flags, unsigned long, fd, unsigned long, off)
+{
+	if (off & ~PAGE_MASK)
+		return -EINVAL;
+	return ksys_mmap_pgoff(addr, len, prot, flags, fd, off >> PAGE_SHIFT);
+}
+
+#define __SYSCALL_NORETURN __SYSCALL
+#define __SYSCALL(nr, sym) [nr] = (sys_call_ptr_t)sym,
+#pragma GCC diagnostic ignored "-Wcast-function-type"
+const sys_call_ptr_t rump_sys_call_table[] = {
+#include <asm/syscalls_64.h>
+};
+#define NCALLS	ARRAY_SIZE(rump_sys_call_table)
+
+/* SA handler that is neither SIG_DFL nor SIG_IGN; never called. */
+#define HANDED_OVER	((__sighandler_t)8)
+
+void rump_signals_init(void)
+{
+	struct sighand_struct *sh = current->sighand;
+	int sig;
+
+	spin_lock_irq(&sh->siglock);
+	for (sig = 1; sig <= _NSIG; sig++) {
+		struct k_sigaction *ka = &sh->action[sig - 1];
+
+		memset(ka, 0, sizeof(*ka));
+		if (!sig_kernel_only(sig))
+			ka->sa.sa_handler = HANDED_OVER;
+	}
+	spin_unlock_irq(&sh->siglock);
+}
+
+/* Takes the signals that are pending; true: the call is not to be restarted. */
+static bool take_signals(void)
+{
+	struct rump_signals *s = current->thread.sigs;
+	bool eintr = false;
+	struct ksignal ksig;
+
+	if (current->thread.interrupted) {
+		current->thread.interrupted = false;
+		eintr = true;
+	}
+	while ((!s || s->n < RUMP_NSIGS) && get_signal(&ksig)) {
+		if (current->thread.remote || !rumpuser_sig_restarts(ksig.sig))
+			eintr = true;
+		if (!s)
+			continue;
+		s->s[s->n].signo = ksig.sig;
+		s->s[s->n].code = ksig.info.si_code;
+		s->s[s->n].err = ksig.info.si_errno;
+		s->s[s->n].value = (u64)(unsigned long)ksig.info.si_ptr;
+		s->n++;
+	}
+	restore_saved_sigmask();
+	return eintr;
+}
+
+static long exit_work(long ret, bool *restart)
+{
+	unsigned long flags;
+	bool eintr = false;
+
+	*restart = false;
+	for (;;) {
+		flags = read_thread_flags() & _TIF_EXIT_WORK;
+		if (current->thread.lwp)
+			flags &= ~_TIF_NEED_RESCHED;	/* rump_host_call() sees to that */
+		if (!flags)
+			break;
+		if (flags & _TIF_NEED_RESCHED)
+			schedule();
+		if (flags & (_TIF_SIGPENDING | _TIF_NOTIFY_SIGNAL))
+			eintr |= take_signals();
+		if (flags & _TIF_NOTIFY_RESUME)
+			resume_user_mode_work(NULL);
+		if (current->thread.sigs && current->thread.sigs->n == RUMP_NSIGS)
+			break;
+	}
+	switch (ret) {
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
+	case -ERESTARTSYS:
+		if (eintr)
+			return -EINTR;
+		fallthrough;
+	case -ERESTARTNOINTR:
+		*restart = true;
+	}
+	return ret;
+}
+
+long rump_do_syscall(long nr, const long args[6])
+{
+	bool restart;
+	long ret;
+
+	for (;;) {
+		if (likely((unsigned long)nr < NCALLS))
+			ret = rump_sys_call_table[nr](args[0], args[1], args[2], args[3], args[4],
+						      args[5]);
+		else
+			ret = rump_private_call(nr, args);
+		if (likely(!(read_thread_flags() & _TIF_EXIT_WORK)))
+			return ret;
+		{
+			bool block = ret == -ERESTART_RESTARTBLOCK;
+
+			ret = exit_work(ret, &restart);
+			if (!restart)
+				return ret;
+			if (block)
+				nr = __NR_restart_syscall;
+		}
+	}
+}
+
+/* In an lwp's task: what its thread asked for. */
+void rump_do_call(struct rump_call *c)
+{
+	switch (c->nr) {
+	case RUMP_NR_EXIT:
+		do_exit(0);
+	case RUMP_NR_FUNCTION:
+		c->ret = ((long (*)(void *))c->args[0])((void *)c->args[1]);
+		break;
+	default:
+		current->thread.sigs = &c->sigs;
+		c->ret = rump_do_syscall(c->nr, c->args);
+		current->thread.sigs = NULL;
+	}
+}
+
+static void raise_signals(const struct rump_signals *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->n; i++)
+		rumpuser_raise(s->s[i].signo, s->s[i].code, s->s[i].err, s->s[i].value);
+}
+
+static __always_inline long make_call(struct rump_call *c)
+{
+	struct rump_host *h = this_host();
+	long r;
+
+	if (unlikely(!h || !h->lwp)) {
+		r = rump_lwp_attach();
+		if (r)
+			return r;
+		h = this_host();
+	}
+	if (unlikely(h->in_call))
+		return -EBUSY;
+	h->in_call = true;
+	rump_host_call(h, c);
+	h->in_call = false;
+	if (unlikely(c->sigs.n))
+		raise_signals(&c->sigs);
+	return c->ret;
+}
+
+RUMP_PUBLIC long rump_syscall(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
+{
+	struct rump_call c;
+
+	if (unlikely(nr < 0))
+		return -ENOSYS;
+	c.nr = nr;
+	c.args[0] = a0;
+	c.args[1] = a1;
+	c.args[2] = a2;
+	c.args[3] = a3;
+	c.args[4] = a4;
+	c.args[5] = a5;
+	c.ret = -ESRCH;		/* what a killed process's thread gets */
+	c.sigs.n = 0;
+	return make_call(&c);
+}
+
+/* Ends the calling thread's task. */
+long rump_syscall_exit(void)
+{
+	struct rump_call c = { .nr = RUMP_NR_EXIT };
+
+	make_call(&c);
+	return 0;
+}
+
+/* fn(arg) as the calling thread's task; for the rest of librump's host side. */
+long rump_call_function(long (*fn)(void *), void *arg)
+{
+	struct rump_call c = {
+		.nr = RUMP_NR_FUNCTION, .args = { (long)fn, (long)arg }, .ret = -ESRCH,
+	};
+
+	return make_call(&c);
+}

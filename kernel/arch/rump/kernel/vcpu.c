@@ -1,0 +1,700 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vcpu.c - vCPUs and the host threads that carry them.
+ *
+ * Theory of operation.  Tasks are stacks.  A vCPU is run by at most one host
+ * thread at a time, its carrier: whoever sets VCPU_BUSY in vcpu->state.  On the
+ * carrier, __switch_to() changes stacks in a few instructions.
+ *
+ * A host thread that uses the kernel is an lwp: a task whose kernel stack is
+ * empty while the thread is outside.  To make a call the thread takes the vCPU
+ * that it had last; if its own task is still current there, which is the rule
+ * while nobody else wants the vCPU, the call begins at once: one compare and
+ * swap in, one out, no host call.  Else the thread posts itself to the vCPU
+ * (vcpu->wakers): its task is woken there by an interrupt, the scheduler picks
+ * it in its turn, and the thread gets the vCPU then.  So those who wait for a
+ * vCPU are in its run queue, not in a queue of the host's.
+ *
+ * A task that is outside is still current, as a task in user mode would be, or
+ * TASK_PARKED, if the vCPU was needed.  Whoever takes a vCPU whose current task
+ * is outside runs on that task's empty kernel stack, as an interrupt would.
+ *
+ * When the scheduler picks an lwp whose thread waits, the carrier grants it the
+ * vCPU and goes to wait for its own task.  If that thread does not wait, since
+ * it carries another vCPU at the moment, the carrier runs the lwp's stack itself
+ * and leaves the result with the thread: nobody ever waits for two vCPUs.
+ *
+ * An idle vCPU has no carrier: its idle task is saved, VCPU_BUSY is off.
+ * Interrupts are bits in vcpu->pending plus VCPU_PEND in vcpu->state, so that
+ * giving a vCPU up (BUSY to 0 by compare and swap) fails if one has come in.
+ * If nobody carries the vCPU, its helper thread is woken to do so.
+ *
+ * Clock: the deadline of a vCPU's clock event is watched by the thread that gave
+ * the vCPU up last, if it waits anyhow, and else by the helper
+ * (vcpu->helper_until); a vCPU is released only when one of the two holds.
+ *
+ * Limits: RUMP_MAXHOSTS host threads; a thread can't make a call on top of one
+ * (from a signal handler): -EBUSY.
+ */
+#include <linux/cpu.h>
+#include <linux/ftrace.h>
+#include <linux/hardirq.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
+#include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
+#include <asm/irq_regs.h>
+#include <asm/switch_to.h>
+#include <rump/rumpuser.h>
+#include "rump.h"
+
+#define RUMP_MAXHOSTS	16384
+#define SPIN_NS		10000		/* before a waiting thread sleeps */
+
+struct vcpu rump_vcpus[NR_CPUS];
+unsigned int rump_nvcpu = 1;
+
+/* ---- host threads ---------------------------------------------------------- */
+
+static struct rump_host hosts[RUMP_MAXHOSTS];
+static unsigned int nhosts;
+static struct rump_host *free_hosts;
+static u32 hosts_lock;
+
+static __always_inline void set_this_host(struct rump_host *h)
+{
+	asm volatile("movq rump_tls_host@gottpoff(%%rip), %%rax\n\t"
+		     "movq %0, %%fs:(%%rax)" : : "r" (h) : "rax", "memory");
+}
+
+static __always_inline void set_this_vcpu(struct vcpu *v)
+{
+	asm volatile("movq rump_tls_vcpu@gottpoff(%%rip), %%rax\n\t"
+		     "movq %0, %%fs:(%%rax)" : : "r" (v) : "rax", "memory");
+}
+
+static void lock_hosts(void)
+{
+	unsigned int spins = 0;
+
+	while (arch_xchg(&hosts_lock, 1))
+		rumpuser_relax(&spins);
+}
+
+static void unlock_hosts(void)
+{
+	smp_store_release(&hosts_lock, 0);
+}
+
+/* The calling thread's struct; NULL: there are too many threads. */
+struct rump_host *rump_host_get(void)
+{
+	struct rump_host *h = this_host();
+
+	if (h)
+		return h;
+	lock_hosts();
+	h = free_hosts;
+	if (h)
+		free_hosts = h->next;
+	else if (nhosts < RUMP_MAXHOSTS)
+		h = &hosts[nhosts++];
+	unlock_hosts();
+	if (h) {
+		h->next = NULL;
+		h->lwp = NULL;
+		h->own = NULL;
+		h->leaving = h->in_call = false;
+		WRITE_ONCE(h->word, 0);
+		set_this_host(h);
+	}
+	return h;
+}
+
+/* The thread is ending, or has never begun. */
+void rump_host_put(struct rump_host *h)
+{
+	set_this_host(NULL);
+	lock_hosts();
+	h->next = free_hosts;
+	free_hosts = h;
+	unlock_hosts();
+}
+
+void rump_host_post(struct rump_host *h, u32 bit)
+{
+	__atomic_fetch_or(&h->word, bit, __ATOMIC_SEQ_CST);
+	rumpuser_wake(&h->word);
+}
+
+static u32 host_clear(struct rump_host *h, u32 bits)
+{
+	return __atomic_fetch_and(&h->word, ~bits, __ATOMIC_SEQ_CST);
+}
+
+/* Outside the kernel: waits for a bit that somebody posts, and clears it. */
+void rump_host_await(struct rump_host *h, u32 bit)
+{
+	u32 w;
+
+	while (!((w = READ_ONCE(h->word)) & bit))
+		rumpuser_wait(&h->word, w, RUMPUSER_FOREVER, SPIN_NS);
+	host_clear(h, bit);
+}
+
+/* ---- taking and giving up a vCPU ------------------------------------------------ */
+
+static bool vcpu_acquire(struct vcpu *v)
+{
+	u32 s = READ_ONCE(v->state);
+
+	while (!(s & VCPU_BUSY))
+		if (arch_try_cmpxchg(&v->state, &s, s | VCPU_BUSY))
+			return true;
+	return false;
+}
+
+static bool vcpu_release(struct vcpu *v)
+{
+	u32 s = VCPU_BUSY;
+
+	return arch_try_cmpxchg(&v->state, &s, 0);
+}
+
+static void kick_helper(struct vcpu *v)
+{
+	struct rump_host *h = READ_ONCE(v->helper);
+
+	if (!h)
+		return;
+	__atomic_fetch_or(&h->word, HOST_KICK, __ATOMIC_SEQ_CST);
+	rumpuser_cpu_kick(v->cpu, &h->word);
+}
+
+/* The clock of v, which nobody carries: is somebody awake in time? */
+static void check_helper(struct vcpu *v)
+{
+	if (unlikely(READ_ONCE(v->deadline) < READ_ONCE(v->helper_until)))
+		kick_helper(v);
+}
+
+/* Something was posted to v; returns whether the caller should see to a carrier. */
+static bool vcpu_post(struct vcpu *v)
+{
+	u32 old = __atomic_fetch_or(&v->state, VCPU_PEND, __ATOMIC_SEQ_CST);
+
+	return !(old & VCPU_BUSY);
+}
+
+void rump_irq_post(unsigned int cpu, enum rump_irq irq)
+{
+	struct vcpu *v = &rump_vcpus[cpu];
+
+	__atomic_fetch_or(&v->pending, 1UL << irq, __ATOMIC_SEQ_CST);
+	if (vcpu_post(v))
+		kick_helper(v);
+}
+
+/* h wants its task woken on v (to make a call, or to have one interrupted). */
+static void push_waker(struct vcpu *v, struct rump_host *h)
+{
+	struct rump_host *first = READ_ONCE(v->wakers);
+
+	if (arch_xchg(&h->queued, 1))
+		return;
+	do {
+		h->next = first;
+	} while (!arch_try_cmpxchg(&v->wakers, &first, h));
+}
+
+/* ---- interrupts -------------------------------------------------------------------- */
+
+static void (*irq_handlers[RUMP_NR_IRQ])(void);
+
+void rump_irq_handler(enum rump_irq irq, void (*fn)(void))
+{
+	WRITE_ONCE(irq_handlers[irq], fn);
+}
+
+/* Those who want in, in the order in which they came. */
+static void wake_wakers(struct vcpu *v)
+{
+	struct rump_host *h, *next, *fifo = NULL;
+
+	for (h = arch_xchg(&v->wakers, NULL); h; h = next) {
+		next = h->next;
+		h->next = fifo;
+		fifo = h;
+	}
+	for (h = fifo; h; h = next) {
+		next = h->next;
+		smp_store_release(&h->queued, 0);
+		smp_mb();
+		if (!h->lwp)
+			continue;
+		if (arch_xchg(&h->interrupt, 0)) {
+			h->lwp->task->thread.interrupted = true;
+			set_notify_signal(h->lwp->task);
+		}
+		wake_up_state(h->lwp->task, TASK_PARKED);
+	}
+}
+
+static void irq_run(bool outside)
+{
+	struct pt_regs regs = { .cs = outside ? 3 : 0 }, *old;
+	struct vcpu *v = this_vcpu();
+	bool tracked = lockdep_hardirqs_enabled();
+	unsigned long bits;
+
+	v->irqs_on = 0;
+	lockdep_hardirqs_off(CALLER_ADDR0);
+	old = set_irq_regs(&regs);
+	do {
+		__atomic_fetch_and(&v->state, ~VCPU_PEND, __ATOMIC_SEQ_CST);
+		irq_enter();
+		bits = arch_xchg(&v->pending, 0);
+		if (READ_ONCE(v->wakers))
+			wake_wakers(v);
+		while (bits) {
+			unsigned int n = __ffs(bits);
+
+			bits &= bits - 1;
+			if (irq_handlers[n])
+				irq_handlers[n]();
+		}
+		irq_exit();
+	} while (READ_ONCE(v->state) & VCPU_PEND);
+	set_irq_regs(old);
+	if (tracked) {
+		lockdep_hardirqs_on_prepare();
+		lockdep_hardirqs_on(CALLER_ADDR0);
+	}
+	v->irqs_on = 1;
+}
+
+/* Interrupts were just enabled and some are pending. */
+void rump_irq_run(void)
+{
+	irq_run(false);
+}
+
+void rump_cpu_relax(void)
+{
+	struct vcpu *v = this_vcpu();
+	unsigned int spins = 0;
+
+	if (v->irqs_on) {
+		if (rumpuser_clock_mono() >= READ_ONCE(v->deadline)) {
+			__atomic_fetch_or(&v->pending, 1UL << RUMP_IRQ_TIMER, __ATOMIC_SEQ_CST);
+			__atomic_fetch_or(&v->state, VCPU_PEND, __ATOMIC_SEQ_CST);
+		}
+		if (READ_ONCE(v->state) & VCPU_PEND)
+			rump_irq_run();
+	}
+	rumpuser_relax(&spins);
+}
+
+void rump_spin_wait(u32 *locked)
+{
+	unsigned int spins = 0;
+
+	while (READ_ONCE(*locked))
+		rumpuser_relax(&spins);
+}
+
+/* ---- changing tasks and carriers -------------------------------------------------------- */
+
+static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover);
+static void __noreturn helper_loop(struct rump_host *h);
+static void outside_irq(void *unused);
+
+/* Whether h was waiting to be given a vCPU; if so it is promised one. */
+static bool claim(struct rump_host *h)
+{
+	u32 w = READ_ONCE(h->word);
+
+	while (w & HOST_WAITING)
+		if (arch_try_cmpxchg(&h->word, &w, (w & ~HOST_WAITING) | HOST_GRANT))
+			return true;
+	return false;
+}
+
+/* On the host's own stack, without a vCPU any more: what the thread does next. */
+static void __noreturn host_next(struct rump_host *h, struct vcpu *left)
+{
+	if (h->own)
+		helper_loop(h);
+	if (h->leaving) {
+		check_helper(left);
+		rump_host_return(h->base);
+	}
+	host_wait(h, left);
+}
+
+static void host_handover(void *arg)
+{
+	struct rump_host *to = arg, *h = this_host();
+	struct vcpu *v = this_vcpu();
+
+	set_this_vcpu(NULL);
+	smp_store_release(&to->grant, v);
+	rumpuser_wake(&to->word);
+	host_next(h, v);
+}
+
+struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *next)
+{
+	struct rump_host *h = this_host(), *to;
+	struct rump_lwp *lwp = next->thread.lwp;
+	struct vcpu *v = this_vcpu();
+
+	v->prev = prev;
+	v->curr = next;
+	to = lwp ? lwp->host : NULL;
+	if (to && to != h && claim(to))
+		rump_switch_to_host(&prev->thread.sp, h->base, host_handover, to);
+	else
+		rump_switch(&prev->thread.sp, next->thread.sp);
+	return this_vcpu()->prev;
+}
+
+static void host_idle(void *arg)
+{
+	struct rump_host *h = arg;
+	struct vcpu *v = this_vcpu();
+
+	if (!vcpu_release(v))
+		rump_resume(v->idle->thread.sp);
+	set_this_vcpu(NULL);
+	host_next(h, v);
+}
+
+/* The idle task has nothing to run: leave the vCPU without a carrier. */
+void rump_vcpu_idle(void)
+{
+	struct vcpu *v = this_vcpu();
+	struct rump_host *h = this_host();
+
+	if (!(READ_ONCE(v->state) & VCPU_PEND))
+		rump_switch_to_host(&current->thread.sp, h->base, host_idle, h);
+}
+
+static void host_release_outside(void *arg)
+{
+	struct rump_host *h = arg;
+	struct vcpu *v = this_vcpu();
+
+	if (!vcpu_release(v))
+		rump_jump(v->curr->thread.lwp->stack, outside_irq, NULL);
+	set_this_vcpu(NULL);
+	host_next(h, v);
+}
+
+/* Nobody but the current task, which is outside, wants this vCPU. */
+static bool undisputed(void)
+{
+	return !need_resched() && single_task_running();
+}
+
+/*
+ * An interrupt of the current task, which is outside.  If it has not been seen
+ * since the last tick, or others wait, it leaves the vCPU: it is parked.
+ */
+static void outside_irq(void *unused)
+{
+	struct vcpu *v = this_vcpu();
+	struct rump_host *h = this_host();
+	u64 entries = v->entries;
+
+	irq_run(true);
+	if (undisputed() && entries != v->entries_at_tick && !current->thread.lwp->call) {
+		v->entries_at_tick = entries;
+		rump_jump((void *)h->base, host_release_outside, h);
+	}
+	rump_lwp_main(current->thread.lwp);
+}
+
+/* h has acquired v: goes on where v was left. */
+static void __noreturn carry(struct rump_host *h, struct vcpu *v)
+{
+	struct task_struct *t = v->curr;
+
+	set_this_vcpu(v);
+	if (t == v->idle)
+		rump_resume(t->thread.sp);
+	rump_jump(t->thread.lwp->stack, outside_irq, NULL);
+}
+
+/* ---- waiting threads ---------------------------------------------------------------------- */
+
+/*
+ * The clock event of v is due.  Whoever sees it first takes the deadline, so
+ * that one event makes one interrupt.  True: v is ours to carry.
+ */
+static bool ring_clock(struct vcpu *v)
+{
+	s64 d = READ_ONCE(v->deadline);
+
+	if (d > rumpuser_clock_mono() || !arch_try_cmpxchg(&v->deadline, &d, S64_MAX))
+		return false;
+	__atomic_fetch_or(&v->pending, 1UL << RUMP_IRQ_TIMER, __ATOMIC_SEQ_CST);
+	return vcpu_post(v) && vcpu_acquire(v);
+}
+
+static bool has_work(struct vcpu *v)
+{
+	return READ_ONCE(v->state) == VCPU_PEND;
+}
+
+/*
+ * On its own stack, without a vCPU: a thread with a call under way waits to be
+ * granted one, or for the call to be done.  If the vCPU that its task is queued
+ * on lies idle with work pending, it carries that meanwhile.  cover: the vCPU
+ * whose clock it watches.
+ */
+static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
+{
+	struct vcpu *v;
+	u32 w;
+	int r;
+
+	for (;;) {
+		w = __atomic_or_fetch(&h->word, HOST_WAITING, __ATOMIC_SEQ_CST);
+		if (w & (HOST_GRANT | HOST_DONE))
+			break;
+		v = &rump_vcpus[h->lwp ? task_cpu(h->lwp->task) : 0];
+		r = 0;
+		if (!has_work(v))
+			r = rumpuser_wait(&h->word, w, cover ? READ_ONCE(cover->deadline) :
+					  RUMPUSER_FOREVER, SPIN_NS);
+		w = host_clear(h, HOST_WAITING);
+		if (w & (HOST_GRANT | HOST_DONE))
+			break;
+		if (r == -EINTR && h->lwp) {
+			WRITE_ONCE(h->interrupt, 1);
+			push_waker(v, h);
+			if (vcpu_post(v) && vcpu_acquire(v))
+				carry(h, v);
+		} else if (has_work(v) && vcpu_acquire(v)) {
+			carry(h, v);
+		} else if (cover && ring_clock(cover)) {
+			carry(h, cover);
+		}
+	}
+	host_clear(h, HOST_WAITING | HOST_DONE | HOST_GRANT);
+	if (w & HOST_GRANT) {
+		unsigned int spins = 0;
+
+		while (!(v = smp_load_acquire(&h->grant)))
+			rumpuser_relax(&spins);
+		WRITE_ONCE(h->grant, NULL);
+		if (cover && cover != v)
+			check_helper(cover);
+		set_this_vcpu(v);
+		rump_resume(h->lwp->task->thread.sp);
+	}
+	if (cover)
+		check_helper(cover);
+	rump_host_return(h->base);
+}
+
+/* A vCPU's helper thread: carries it when nobody else is there to do so. */
+static void __noreturn helper_loop(struct rump_host *h)
+{
+	struct vcpu *v = h->own;
+	s64 deadline;
+
+	for (;;) {
+		host_clear(h, HOST_KICK);
+		if (has_work(v) && vcpu_acquire(v))
+			carry(h, v);
+		if (ring_clock(v))
+			carry(h, v);
+		/* check_helper() stores the deadline first, then reads helper_until */
+		deadline = READ_ONCE(v->deadline);
+		(void)arch_xchg(&v->helper_until, deadline);
+		if (READ_ONCE(v->deadline) >= deadline && !has_work(v))
+			rumpuser_cpu_wait(v->cpu, &h->word, 0, deadline);
+		(void)arch_xchg(&v->helper_until, S64_MIN);
+	}
+}
+
+static void helper_main(void *arg)
+{
+	struct rump_host *h = rump_host_get();
+	struct vcpu *v = arg;
+
+	if (!h)
+		return;
+	h->own = v;
+	WRITE_ONCE(v->helper, h);
+	rump_host_run(&h->base, 0, (void (*)(void *))helper_loop, h);
+}
+
+/* ---- calls ------------------------------------------------------------------------------------ */
+
+/* Does what the thread of lwp wants; true: that thread is the carrier. */
+static bool serve(struct rump_lwp *lwp)
+{
+	struct rump_host *h = lwp->host;
+
+	rump_do_call(lwp->call);
+	lwp->last = this_vcpu();
+	WRITE_ONCE(lwp->call, NULL);
+	if (this_host() == h)
+		return true;
+	rump_host_post(h, HOST_DONE);
+	return false;
+}
+
+/*
+ * The main loop of an lwp's task, on its kernel stack: parked until its thread
+ * wants something, in its turn.
+ */
+void __noreturn rump_lwp_main(struct rump_lwp *lwp)
+{
+	struct rump_host *h;
+
+	for (;;) {
+		set_current_state(TASK_PARKED);
+		if (READ_ONCE(lwp->call))
+			__set_current_state(TASK_RUNNING);
+		schedule();
+		if (!READ_ONCE(lwp->call))
+			continue;
+		h = lwp->host;
+		if (this_host() != h && claim(h))
+			rump_switch_to_host(&current->thread.sp, this_host()->base,
+					    host_handover, h);
+		if (serve(lwp))
+			rump_host_return(h->base);
+	}
+}
+
+static void call_at_once(void *arg)
+{
+	struct rump_lwp *lwp = arg;
+
+	if (!serve(lwp))
+		rump_lwp_main(lwp);
+}
+
+/* The vCPU is ours, but another task is current there. */
+static void call_in_turn(void *arg)
+{
+	struct rump_host *h = arg;
+	struct vcpu *v = this_vcpu();
+
+	push_waker(v, h);
+	__atomic_fetch_or(&v->state, VCPU_PEND, __ATOMIC_SEQ_CST);
+	carry(h, v);
+}
+
+/* The vCPU is somebody else's. */
+static void call_later(void *arg)
+{
+	struct rump_host *h = arg;
+	struct vcpu *v = h->lwp->last;
+
+	push_waker(v, h);
+	if (vcpu_post(v) && vcpu_acquire(v))
+		carry(h, v);
+	host_wait(h, NULL);
+}
+
+/* A call is done, the vCPU still ours, but others want it. */
+static void leave_irq(void *arg)
+{
+	struct vcpu *v = this_vcpu();
+
+	if (READ_ONCE(v->state) & VCPU_PEND)
+		irq_run(true);
+	if (!undisputed())
+		rump_lwp_main(arg);
+}
+
+static void leave(struct rump_host *h)
+{
+	struct vcpu *v;
+
+	while ((v = this_vcpu())) {
+		if (likely(undisputed() && vcpu_release(v))) {
+			set_this_vcpu(NULL);
+			check_helper(v);
+			break;
+		}
+		h->leaving = true;
+		rump_host_run(&h->base, (unsigned long)h->lwp->stack, leave_irq, h->lwp);
+		h->leaving = false;
+	}
+}
+
+/* Makes a call as the lwp that the calling thread is. */
+void rump_host_call(struct rump_host *h, struct rump_call *c)
+{
+	struct rump_lwp *lwp = h->lwp;
+	struct vcpu *v = lwp->last;
+
+	WRITE_ONCE(lwp->call, c);
+	if (likely(READ_ONCE(v->state) == 0 && arch_cmpxchg(&v->state, 0, VCPU_BUSY) == 0)) {
+		set_this_vcpu(v);
+		if (likely(v->curr == lwp->task)) {
+			v->entries++;
+			rump_host_run(&h->base, (unsigned long)lwp->stack, call_at_once, lwp);
+		} else {
+			rump_host_run(&h->base, 0, call_in_turn, h);
+		}
+	} else {
+		rump_host_run(&h->base, 0, call_later, h);
+	}
+	if (unlikely(!h->lwp))
+		h->leaving = false;
+	else
+		leave(h);
+}
+
+/* ---- start ---------------------------------------------------------------------------------------- */
+
+static struct rump_host *boot_host;
+
+/* The calling thread becomes the carrier of vCPU 0 and runs fn there until boot_done. */
+void rump_vcpu_boot(struct rump_host *h, void (*fn)(void *))
+{
+	struct vcpu *v = &rump_vcpus[0];
+	unsigned int i;
+
+	for (i = 0; i < NR_CPUS; i++) {
+		rump_vcpus[i].cpu = i;
+		rump_vcpus[i].deadline = S64_MAX;
+		rump_vcpus[i].helper_until = S64_MAX;
+	}
+	boot_host = h;
+	v->curr = v->idle = &init_task;
+	v->state = VCPU_BUSY;
+	set_this_vcpu(v);
+	rump_host_run(&h->base, (unsigned long)init_task.stack + THREAD_SIZE - sizeof(struct pt_regs),
+		      fn, NULL);
+}
+
+/* From process 1: the boot thread may go. */
+void rump_vcpu_boot_done(void)
+{
+	rump_host_post(boot_host, HOST_DONE);
+}
+
+/* idle: whose saved context brings the vCPU up; NULL: that of vCPU 0, which is up. */
+int rump_vcpu_start(unsigned int cpu, struct task_struct *idle)
+{
+	struct vcpu *v = &rump_vcpus[cpu];
+	char name[16];
+
+	if (idle) {
+		v->curr = v->idle = idle;
+		v->pcpu_off = per_cpu_offset(cpu);
+		WRITE_ONCE(v->state, VCPU_PEND);
+	}
+	snprintf(name, sizeof(name), "rump-cpu%u", cpu);
+	return rumpuser_thread_create(helper_main, v, name);
+}
