@@ -96,7 +96,6 @@ int rumpuser_ram_alloc(size_t size, void **basep)
 	if (host_failed(ret))
 		return ret;
 	host(SYS_madvise, ret, size, MADV_DONTFORK);
-	host(SYS_madvise, ret, size, MADV_DONTDUMP);
 	ram_size = size;
 	ram = (char *)ret;
 	*basep = ram;

@@ -34,7 +34,7 @@ static int mount_all(void)
 	if (err == -E2BIG)
 		rumpuser_warn("RUMP_MOUNT: its value is longer than %zu bytes", len - 1);
 	if (!err)
-		err = mount_list(specs);
+		err = mount_list("RUMP_MOUNT", specs);
 	else if (err == -ENOENT)
 		err = 0;
 	free(specs);
@@ -49,6 +49,9 @@ static int boot(void)
 	err = params_read(&params);
 	if (!err)
 		err = rumpk_boot(&params);
+	if (err == -ENOMEM)
+		rumpuser_warn("RUMP_MEMLIMIT: the host has no %llu MB for the kernel",
+		    (unsigned long long)params.mem >> 20);
 	if (!err)
 		err = mount_all();
 	return err;

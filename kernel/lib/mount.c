@@ -248,19 +248,17 @@ static int carry_out(struct mountspec *spec, const char **why)
 	return ret;
 }
 
-int rump_pub_mount(const char *text)
+/* who: where the specification comes from, for the message. */
+static int mount_spec(const char *who, const char *text)
 {
 	struct mountspec spec;
 	const char *why = NULL;
 	char wrong[128];
 	int err;
 
-	err = rump_init();
-	if (err)
-		return err;
 	err = mountspec_parse(&spec, text, wrong, sizeof(wrong));
 	if (err == -EINVAL) {
-		rumpuser_warn("mount \"%s\": %s", text, wrong);
+		rumpuser_warn("%s \"%s\": %s", who, text, wrong);
 		return err;
 	}
 	if (!err) {
@@ -268,12 +266,19 @@ int rump_pub_mount(const char *text)
 		mountspec_free(&spec);
 	}
 	if (err)
-		rumpuser_warn("mount \"%s\": %s%s%s", text, why ? why : "",
+		rumpuser_warn("%s \"%s\": %s%s%s", who, text, why ? why : "",
 		    why ? ": " : "", strerror(-err));
 	return err;
 }
 
-int mount_list(const char *list)
+int rump_pub_mount(const char *text)
+{
+	int err = rump_init();
+
+	return err ? err : mount_spec("mount", text);
+}
+
+int mount_list(const char *who, const char *list)
 {
 	const char *spec;
 	char *text;
@@ -282,7 +287,7 @@ int mount_list(const char *list)
 
 	while (!err && (spec = mountspec_next(&list, &len))) {
 		text = strndup(spec, len);
-		err = text ? rump_pub_mount(text) : -ENOMEM;
+		err = text ? mount_spec(who, text) : -ENOMEM;
 		free(text);
 	}
 	return err;

@@ -6,8 +6,8 @@
 #define RUMPLIB_MOUNT_H
 
 /* Mounts each specification of a list (mountspec.h), in order, up to the first
- * that fails: -errno, after one line that quotes it. */
-int mount_list(const char *list);
+ * that fails: -errno, after one line that quotes it and begins with who. */
+int mount_list(const char *who, const char *list);
 
 /* Unmounts everything but the root, newest first. */
 void mount_undo_all(void);

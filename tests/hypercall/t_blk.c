@@ -175,7 +175,7 @@ ATF_TC_BODY(operations, tc)
 ATF_TC(many);
 ATF_TC_HEAD(many, tc)
 {
-	atf_tc_set_md_var(tc, "descr", "more at once than there are slots and workers, in pieces, uncached");
+	atf_tc_set_md_var(tc, "descr", "more at once than slots and workers, in pieces, uncached");
 }
 ATF_TC_BODY(many, tc)
 {

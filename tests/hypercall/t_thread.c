@@ -120,7 +120,7 @@ static void *tied_and_untied(void *arg)
 ATF_TC(thread_exit);
 ATF_TC_HEAD(thread_exit, tc)
 {
-	atf_tc_set_md_var(tc, "descr", "the kernel hears once of each end, after the program's destructors");
+	atf_tc_set_md_var(tc, "descr", "each end is told once, after the program's destructors");
 }
 ATF_TC_BODY(thread_exit, tc)
 {

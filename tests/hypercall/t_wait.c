@@ -123,7 +123,7 @@ static void *wake_later(void *word)
 ATF_TC(interrupted);
 ATF_TC_HEAD(interrupted, tc)
 {
-	atf_tc_set_md_var(tc, "descr", "handlers end a wait, but for those with SA_RESTART one without a deadline");
+	atf_tc_set_md_var(tc, "descr", "handlers end a wait, those with SA_RESTART only a timed one");
 }
 ATF_TC_BODY(interrupted, tc)
 {
