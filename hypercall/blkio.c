@@ -208,7 +208,7 @@ int rumpuser_blk_submit(void *handle, unsigned int op, uint64_t offset,
 		.iov = iov, .niov = niov, .cookie = cookie,
 	}, *r;
 
-	if (offset > b->size || len > b->size - offset) {
+	if (op != RUMPUSER_BLK_FLUSH && (offset > b->size || len > b->size - offset)) {
 		*errorp = -EIO;
 		return 1;
 	}

@@ -216,7 +216,8 @@ void rumpuser_blk_close(void *handle);
 /*
  * Starts an operation.  1: it is done already (error in *errorp, no upcall);
  * 0: upcalls->blk_done(cookie, error) will tell.  iov and its memory belong to
- * the library until then.  Reads past a file that shrank are -EIO.
+ * the library until then.  A flush is of the whole device, whatever offset and
+ * len say.  Reads past a file that shrank are -EIO.
  */
 int rumpuser_blk_submit(void *handle, unsigned int op, uint64_t offset,
     const struct rumpuser_iovec *iov, unsigned int niov, uint64_t len,

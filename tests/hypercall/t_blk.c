@@ -154,6 +154,7 @@ ATF_TC_BODY(operations, tc)
 	rumpuser_getrandom(out, sizeof(out));
 	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_WRITE, MB, out, MB));
 	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_FLUSH, 0, NULL, 0));
+	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_FLUSH, -512, NULL, 0));
 	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_READ, MB, in, MB));
 	ATF_CHECK_EQ(0, memcmp(in, out, MB));
 	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_WRITE | RUMPUSER_BLK_FUA, 0, out, 4096));
