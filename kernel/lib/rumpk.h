@@ -64,6 +64,8 @@ int rumpk_blk_del(const char *name);
 /* Serves clients on url from now on (sysproxy).  -EINVAL: bad URL, after one
  * line that quotes it; -EADDRINUSE. */
 int rumpk_sp_start(const char *url);
+/* Ends all client processes, and takes no more; -EBUSY: one does not end. */
+int rumpk_sp_stop(void);
 
 #ifdef __KERNEL__
 #pragma GCC visibility pop

@@ -4,8 +4,8 @@
  * are clean, and the host's files given back.
  *
  * Files that processes of the rump kernel hold open would keep file systems busy.
- * The calling thread's process and the default process lose theirs here; a server
- * ends its clients before it calls this.
+ * A server's clients are ended, so that they lose theirs; so do the calling
+ * thread's process and the default process.
  */
 #include <errno.h>
 #include <sys/syscall.h>
@@ -33,6 +33,7 @@ int rump_pub_shutdown(void)
 	err = rump_init();
 	if (err)
 		return err;
+	rumpk_sp_stop();
 	drop_files();
 	err = rump_pub_lwproc_switch(NULL);
 	if (!err)
