@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench.h - one measurement, made in a process of its own, which is forked for it
+ * and ends with it: so an embedded kernel starts fresh, and what a row sets
+ * (environment, affinity) is gone afterwards.
+ *
+ * A measurement returns its figure in the row's unit; if it cannot be made it
+ * calls bench_fail(), and the row has no figure, but the rest goes on.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdint.h>
+
+struct bench_row {
+	const char *name;
+	double (*ours)(void);
+	double (*reference)(void);	/* NULL: none */
+};
+extern const struct bench_row bench_rows[];
+
+void bench_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+int64_t bench_now(void);
+/* How long one measurement goes on, in ns (BENCH_MS). */
+extern int64_t bench_duration;
+/* build/, the directory that librump.so and the others lie below. */
+extern const char *bench_dir;
+
+/* System calls of a kernel: all take the number and six arguments, return -errno. */
+typedef long (*bench_call)(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
+long bench_host(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
+/* An embedded kernel with ncpu vCPUs, booted; and with the loopback interface up. */
+bench_call bench_boot(int ncpu);
+bench_call bench_embedded(int ncpu);
+/* A rump_server with 64 MB (on CPU server_cpu if >= 0), and us its client. */
+bench_call bench_server(int server_cpu);
+/* The same, not connected: its pid. */
+int bench_server_start(int server_cpu);
+/* r, or the end if it is an error. */
+long bench_check(long r, const char *what);
+/* Pins the calling thread to a CPU. */
+void bench_pin(int cpu);
+
+#define CALL6(c, n, a, b, d, e, f, g, ...) (c)(SYS_##n, (long)(a), (long)(b), (long)(d), (long)(e), \
+	(long)(f), (long)(g))
+/* CALL(c, read, fd, buf, n) */
+#define CALL(c, ...)	CALL6(c, __VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#define CHECK(c, n, ...) bench_check(CALL(c, n, __VA_ARGS__), #n)
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The measurements.  What each one is stands in docs/bench.tsv. */
+#include "bench.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static pthread_t
+spawn(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, fn, arg) != 0)
+		bench_fail("pthread_create");
+	return t;
+}
+
+/* ---- null calls ---------------------------------------------------------------------- */
+
+/* ns a call, after a warm-up. */
+static double
+null_calls(bench_call c)
+{
+	int64_t t0, t;
+	long n = 0;
+
+	for (int i = 0; i < 2000; i++)
+		CALL(c, getpid);
+	t0 = bench_now();
+	do {
+		for (int i = 0; i < 1000; i++)
+			CALL(c, getpid);
+		n += 1000;
+	} while ((t = bench_now()) - t0 < bench_duration);
+	return (double)(t - t0) / n;
+}
+
+static double null_inproc(void) { return null_calls(bench_embedded(1)); }
+static double null_host(void) { return null_calls(bench_host); }
+
+struct caller {
+	bench_call c;
+	atomic_bool *stop;
+	long calls;
+};
+
+static void *
+call_on(void *arg)
+{
+	struct caller *me = arg;
+	long n = 0;
+
+	while (!atomic_load_explicit(me->stop, memory_order_relaxed)) {
+		CALL(me->c, getppid);
+		n++;
+	}
+	me->calls = n;
+	return NULL;
+}
+
+/* Million calls a second of n threads on n vCPUs. */
+static double
+scaling(int n)
+{
+	bench_call c = bench_embedded(n);
+	atomic_bool stop = false;
+	struct caller who[4];
+	pthread_t t[4];
+	long total = 0;
+	int64_t t0 = bench_now();
+
+	for (int i = 0; i < n; i++) {
+		who[i] = (struct caller){ c, &stop, 0 };
+		t[i] = spawn(call_on, &who[i]);
+	}
+	usleep(bench_duration / 1000);
+	stop = true;
+	for (int i = 0; i < n; i++) {
+		pthread_join(t[i], NULL);
+		total += who[i].calls;
+	}
+	return total * 1e3 / (bench_now() - t0);
+}
+
+static double scaling_one(void) { return scaling(1); }
+
+static double
+scaling_many(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return scaling(n > 4 ? 4 : n);
+}
+
+/* ---- through a server ------------------------------------------------------------------ */
+
+static double
+null_server(int cpu)
+{
+	bench_call c = bench_server(cpu);
+
+	bench_pin(0);
+	return null_calls(c);
+}
+
+static double null_server_1cpu(void) { return null_server(0); }
+static double null_server_2cpu(void) { return null_server(1); }
+
+struct ball { _Alignas(64) _Atomic uint32_t word; };
+
+/* The word is a turn: even ours, odd the other's.  One round trip, ns. */
+static double
+ping_pong(bool futex, int cpu)
+{
+	struct ball *b = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long n = 0;
+	int64_t t0, t;
+	pid_t pid;
+	int me;
+
+	if ((pid = fork()) == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	me = pid == 0;
+	bench_pin(me ? cpu : 0);
+	t0 = bench_now();
+	for (;;) {
+		uint32_t w;
+
+		while (((w = b->word) & 1) != (uint32_t)me)
+			if (futex)
+				syscall(SYS_futex, &b->word, FUTEX_WAIT, w, NULL, NULL, 0);
+			else
+				__builtin_ia32_pause();
+		b->word = w + 1;
+		if (futex)
+			syscall(SYS_futex, &b->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+		if (!me && ++n % 256 == 0 && (t = bench_now()) - t0 >= bench_duration)
+			break;
+	}
+	kill(pid, SIGKILL);
+	return (double)(t - t0) / n;
+}
+
+static double pong_futex(void) { return ping_pong(true, 0); }
+static double pong_spin(void) { return ping_pong(false, 1); }
+
+/* ---- sockets --------------------------------------------------------------------------- */
+
+struct pair { bench_call c; int a, b; };
+
+static struct pair
+tcp_pair(bench_call c)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int l = CHECK(c, socket, AF_INET, SOCK_STREAM), one = 1;
+	struct pair p = { .c = c };
+
+	CHECK(c, bind, l, &sin, len);
+	CHECK(c, listen, l, 1);
+	CHECK(c, getsockname, l, &sin, &len);
+	p.a = CHECK(c, socket, AF_INET, SOCK_STREAM);
+	CHECK(c, connect, p.a, &sin, len);
+	p.b = CHECK(c, accept4, l);
+	CHECK(c, setsockopt, p.a, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	CHECK(c, setsockopt, p.b, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return p;
+}
+
+static void *
+send_for_a_while(void *arg)
+{
+	static char buf[65536];
+	struct pair *p = arg;
+	int64_t end = bench_now() + bench_duration;
+
+	while (bench_now() < end)
+		CHECK(p->c, write, p->a, buf, sizeof(buf));
+	CHECK(p->c, shutdown, p->a, SHUT_WR);
+	return NULL;
+}
+
+static double
+tcp(bench_call c)
+{
+	static char buf[65536];
+	struct pair p = tcp_pair(c);
+	pthread_t t = spawn(send_for_a_while, &p);
+	int64_t t0 = bench_now(), bytes = 0;
+	long n;
+
+	while ((n = CHECK(c, read, p.b, buf, sizeof(buf))) > 0)
+		bytes += n;
+	t0 = bench_now() - t0;
+	pthread_join(t, NULL);
+	return bytes * 8.0 / t0;
+}
+
+static double tcp_1vcpu(void) { return tcp(bench_embedded(1)); }
+static double tcp_2vcpu(void) { return tcp(bench_embedded(2)); }
+static double tcp_host(void) { return tcp(bench_host); }
+
+static void *
+echo(void *arg)
+{
+	struct pair *p = arg;
+	char ch;
+
+	while (CHECK(p->c, read, p->b, &ch, 1) == 1)
+		CHECK(p->c, write, p->b, &ch, 1);
+	return NULL;
+}
+
+/* us a round trip */
+static double
+rtt(bench_call c)
+{
+	struct pair p = tcp_pair(c);
+	pthread_t th = spawn(echo, &p);
+	int64_t t0 = bench_now(), t;
+	long n = 0;
+	char ch = 'x';
+
+	do {
+		CHECK(c, write, p.a, &ch, 1);
+		CHECK(c, read, p.a, &ch, 1);
+		n++;
+	} while ((t = bench_now()) - t0 < bench_duration);
+	CHECK(c, shutdown, p.a, SHUT_WR);
+	pthread_join(th, NULL);
+	return (t - t0) / 1e3 / n;
+}
+
+static double rtt_inproc(void) { return rtt(bench_embedded(1)); }
+static double rtt_host(void) { return rtt(bench_host); }
+
+static void *
+send_messages(void *arg)
+{
+	struct pair *p = arg;
+	char buf[1000] = "";
+	int64_t end = bench_now() + bench_duration;
+
+	while (bench_now() < end)
+		CHECK(p->c, write, p->a, buf, sizeof(buf));
+	CHECK(p->c, close, p->a);
+	return NULL;
+}
+
+/* million messages a second */
+static double
+unix_messages(bench_call c)
+{
+	struct pair p = { .c = c };
+	char buf[1000];
+	int sv[2];
+	int64_t t0, bytes = 0;
+	pthread_t t;
+	long n;
+
+	CHECK(c, socketpair, AF_UNIX, SOCK_STREAM, 0, sv);
+	p.a = sv[0];
+	p.b = sv[1];
+	t0 = bench_now();
+	t = spawn(send_messages, &p);
+	while ((n = CHECK(c, read, p.b, buf, sizeof(buf))) > 0)
+		bytes += n;
+	t0 = bench_now() - t0;
+	pthread_join(t, NULL);
+	return bytes / 1000.0 * 1e3 / t0;
+}
+
+static double unix_inproc(void) { return unix_messages(bench_embedded(1)); }
+static double unix_host(void) { return unix_messages(bench_host); }
+
+/* ---- fairness ----------------------------------------------------------------------------- */
+
+static void *
+sleep_on(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 50000 };
+	struct caller *me = arg;
+	long n = 0;
+
+	while (!atomic_load_explicit(me->stop, memory_order_relaxed)) {
+		CHECK(me->c, nanosleep, &ts, NULL);
+		n++;
+	}
+	me->calls = n;
+	return NULL;
+}
+
+static double
+fairness(bench_call c)
+{
+	struct caller who[10];
+	atomic_bool stop = false;
+	pthread_t t[10];
+	long total = 0;
+	int64_t t0 = bench_now();
+
+	for (int i = 0; i < 10; i++) {
+		who[i] = (struct caller){ c, &stop, 0 };
+		t[i] = spawn(i < 2 ? call_on : sleep_on, &who[i]);
+	}
+	usleep(bench_duration / 1000);
+	stop = true;
+	t0 = bench_now() - t0;
+	for (int i = 0; i < 10; i++) {
+		pthread_join(t[i], NULL);
+		total += i < 2 ? 0 : who[i].calls;
+	}
+	return total * 1e9 / t0;
+}
+
+static double fairness_inproc(void) { return fairness(bench_embedded(1)); }
+static double fairness_host(void) { return fairness(bench_host); }
+
+/* ---- boot and memory ------------------------------------------------------------------------- */
+
+static double
+boot(void)
+{
+	int64_t t0;
+	bench_call c;
+
+	setenv("RUMP_MEMLIMIT", "64m", 1);
+	t0 = bench_now();
+	c = bench_boot(1);
+	bench_check(CALL(c, getppid), "getppid");
+	return (bench_now() - t0) / 1e6;
+}
+
+/* The value, in KB, of a line of a /proc file. */
+static double
+kilobytes(int pid, const char *file, const char *key)
+{
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	if ((f = fopen(path, "r")) == NULL)
+		bench_fail("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, key, strlen(key)) == 0)
+			return strtod(line + strlen(key), NULL);
+	bench_fail("%s has no %s", path, key);
+}
+
+static double
+idle_server(const char *file, const char *key)
+{
+	int pid = bench_server_start(-1);
+
+	sleep(1);
+	return kilobytes(pid, file, key) / 1024;
+}
+
+static double server_rss(void) { return idle_server("status", "VmRSS:"); }
+static double server_private(void) { return idle_server("smaps_rollup", "Private_Dirty:"); }
+
+/* ---- under the preload library ------------------------------------------------------------------ */
+
+/* The figure of DIR/bench/hostread, with and without the library. */
+static double
+host_read(const char *preload)
+{
+	char cmd[8192];
+	double ns;
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "%s%s%s %s/bench/hostread %ld", preload ? "LD_PRELOAD=" : "",
+	    preload ? bench_dir : "", preload ? preload : "", bench_dir, (long)(bench_duration / 1000000));
+	if ((f = popen(cmd, "r")) == NULL || fscanf(f, "%lf", &ns) != 1)
+		bench_fail("%s: no figure", cmd);
+	pclose(f);
+	return ns;
+}
+
+static double read_preloaded(void) { return host_read("/lib/librumphijack.so"); }
+static double read_plain(void) { return host_read(NULL); }
+
+const struct bench_row bench_rows[] = {
+	{ "null_call_inproc", null_inproc, null_host },
+	{ "null_call_inproc_scaling", scaling_many, scaling_one },
+	{ "null_call_server_1cpu", null_server_1cpu, pong_futex },
+	{ "null_call_server_2cpu", null_server_2cpu, pong_spin },
+	{ "tcp_inproc_1vcpu", tcp_1vcpu, tcp_host },
+	{ "tcp_inproc_2vcpu", tcp_2vcpu, tcp_host },
+	{ "tcp_rtt_inproc", rtt_inproc, rtt_host },
+	{ "unix_inproc", unix_inproc, unix_host },
+	{ "fairness", fairness_inproc, fairness_host },
+	{ "boot_ms", boot, NULL },
+	{ "server_rss_mb", server_rss, NULL },
+	{ "server_private_mb", server_private, NULL },
+	{ "host_read_overhead", read_preloaded, read_plain },
+	{ NULL, NULL, NULL }
+};
