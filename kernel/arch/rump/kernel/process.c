@@ -47,6 +47,8 @@ void flush_thread(void)
 void exit_thread(struct task_struct *t)
 {
 	rump_lwp_exit(t);
+	if (t->thread.remote)
+		rump_sp_exit(t);
 }
 
 void arch_cpu_idle(void)

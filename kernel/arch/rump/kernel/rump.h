@@ -133,6 +133,8 @@ unsigned long rump_remote_copy_from(void *dst, unsigned long src, size_t n);
 unsigned long rump_remote_copy_to(unsigned long dst, const void *src, size_t n);
 unsigned long rump_remote_clear(unsigned long dst, size_t n);
 long rump_remote_strncpy(char *dst, unsigned long src, long n);
+/* such a task ends */
+void rump_sp_exit(struct task_struct *t);
 
 /* setup */
 void rump_uaccess_init(void);
