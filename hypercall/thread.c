@@ -8,10 +8,9 @@
  * business of hostfd.c and blkio.c.
  *
  * The end of a thread is seen by the destructor of a pthread key.  libc runs
- * destructors in up to four rounds; ours asks for another round until the last,
- * so that destructors of the program can still make system calls.  A thread that
- * becomes known to the kernel in the last round keeps its task until the process
- * ends.
+ * destructors in up to four rounds; ours acts in the third, so that destructors of
+ * the program can still make system calls, and again in the fourth if one did so
+ * after it.  A call after that leaves a task behind until the process ends.
  */
 #include <errno.h>
 #include <limits.h>
@@ -26,7 +25,7 @@
 
 #define STACK_SIZE	(256 * 1024)
 #define NAME_LEN	16
-#define ROUNDS		4	/* glibc's and musl's PTHREAD_DESTRUCTOR_ITERATIONS */
+#define ROUND		3	/* of PTHREAD_DESTRUCTOR_ITERATIONS, 4 in glibc and musl */
 
 struct start {
 	void (*fn)(void *);
@@ -36,14 +35,15 @@ struct start {
 
 static pthread_key_t key;
 static __thread void *registered;
+static __thread unsigned int rounds;	/* of destructors, so far */
 
-static void thread_ends(void *round)
+static void thread_ends(void *set)
 {
 	void *host = registered;
 
-	if ((uintptr_t)round < ROUNDS) {
-		if (pthread_setspecific(key, (void *)((uintptr_t)round + 1)) == 0)
-			return;
+	if (++rounds < ROUND) {
+		pthread_setspecific(key, set);
+		return;
 	}
 	registered = NULL;
 	if (host)
@@ -57,10 +57,9 @@ int thread_init(void)
 
 void rumpuser_thread_register(void *host)
 {
-	/* A round that is under way goes on counting. */
-	if (host && !pthread_getspecific(key))
-		pthread_setspecific(key, (void *)1);
 	registered = host;
+	if (host)
+		pthread_setspecific(key, &key);
 }
 
 void sigmask_block(uint64_t *old)

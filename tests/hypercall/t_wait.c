@@ -149,8 +149,8 @@ ATF_TC_BODY(interrupted, tc)
 	pthread_create(&thread, NULL, wake_later, &word);
 	timer_settime(timer, 0, &its, NULL);
 	ATF_CHECK_EQ(0, rumpuser_wait(&word, 0, RUMPUSER_FOREVER, 0));
-	ATF_CHECK_EQ(1, word);
 	pthread_join(thread, NULL);
+	ATF_CHECK_EQ(1, word);
 }
 
 static void *cpu_sleeper(void *arg)
