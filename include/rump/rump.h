@@ -19,9 +19,15 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /*
- * Boots the kernel; the second and later calls do nothing.  Reads RUMP_NCPU,
- * RUMP_MEMLIMIT (bytes, suffixes k, m, g), RUMP_VERBOSE and RUMP_MOUNT.  Every
- * other call below boots the kernel if it must.
+ * Boots the kernel; the second and later calls do nothing.  Every other call
+ * below boots the kernel if it must.  The environment says how:
+ *	RUMP_NCPU	virtual CPUs, 1 to 64 (default 1)
+ *	RUMP_MEMLIMIT	bytes of RAM, or a number with k, m or g; at least 12m
+ *			(default 256m)
+ *	RUMP_VERBOSE	1: kernel messages go to stderr
+ *	RUMP_MOUNT	mount specifications, see rump_pub_mount(), separated by
+ *			blanks or newlines
+ * A value that cannot be used is -EINVAL, after one line on stderr that quotes it.
  */
 int rump_init(void);
 /* Also serves clients on url (see rump_server(1)).  -EADDRINUSE etc. */
@@ -69,8 +75,12 @@ int rump_pub_etfs_register_withsize(const char *key, const char *hostpath,
 int rump_pub_etfs_remove(const char *key);
 
 /*
- * Mounts by the mount specification SOURCE:DIR[,type=T][,ro][,part=N]...;
- * on failure one line on stderr quotes what is wrong.
+ * Mounts by the mount specification SOURCE:DIR[,type=T][,ro][,part=N][,OPTION]...;
+ * on failure one line on stderr quotes what is wrong.  SOURCE is a host file, a
+ * block device of the rump kernel, or any word for a file system without a device;
+ * DIR is made if it is not there.  Without type=, all types are tried.  OPTIONs
+ * are mount(8)'s.  A backslash takes the meaning from the character behind it: a
+ * colon, a comma, a backslash, and a blank in RUMP_MOUNT.
  */
 int rump_pub_mount(const char *spec);
 
