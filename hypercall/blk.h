@@ -30,6 +30,7 @@ struct blk {
 	bool rdonly;
 	uint64_t offset, size;		/* where in the file the device lies */
 	bool try_read, try_write;	/* RWF_NOWAIT makes sense */
+	int64_t rest;			/* no small writes on the spot before this time */
 
 	pthread_mutex_t lock;		/* all below */
 	pthread_cond_t work;		/* for idle workers */

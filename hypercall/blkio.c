@@ -4,7 +4,10 @@
  *
  * What the host has in its page cache is moved on the spot (RWF_NOWAIT): that
  * costs a copy and one system call, a tenth of what waking another thread does.
- * The rest is queued for workers: threads that make blocking calls.  One worker
+ * Where the host's file system does not know that for writes (ext4), small writes
+ * of whole pages are made on the spot, too: they go to the page cache.  One that
+ * has taken SLOW_NS (the host throttles) sends all for the next REST_NS to the
+ * workers, so that a vCPU is held up once a second at most.  The rest is queued for workers: threads that make blocking calls.  One worker
  * more than are busy exists, up to WORKERS_MAX, so that a request never waits for
  * another one's disk; they stay until the device is closed.
  *
@@ -28,6 +31,10 @@
 
 #define WORKERS_MAX	16
 #define IOV_BATCH	64
+#define SMALL		65536
+#define PAGE		4096
+#define SLOW_NS		500000
+#define REST_NS		1000000000
 
 _Static_assert(sizeof(struct rumpuser_iovec) == sizeof(struct iovec), "same layout");
 
@@ -114,27 +121,50 @@ static int perform(const struct blk *b, struct blk_request *r)
 	return -EOPNOTSUPP;
 }
 
+/* With RWF_NOWAIT, as long as *sensible says so. */
+static int try_nowait(const struct blk *b, struct blk_request *r, bool *sensible)
+{
+	int err;
+
+	if (!__atomic_load_n(sensible, __ATOMIC_RELAXED))
+		return -EOPNOTSUPP;
+	err = move_data(b, r, RWF_NOWAIT);
+	/* Not on this file system; or the program has closed our descriptor. */
+	if (err == -EOPNOTSUPP || err == -EBADF)
+		__atomic_store_n(sensible, false, __ATOMIC_RELAXED);
+	return err;
+}
+
+static int try_small_write(struct blk *b, struct blk_request *r)
+{
+	int64_t start, end;
+	int err;
+
+	if (r->len > SMALL || (r->offset | r->len) % PAGE)
+		return -EAGAIN;
+	start = rumpuser_clock_mono();
+	if (start < __atomic_load_n(&b->rest, __ATOMIC_RELAXED))
+		return -EAGAIN;
+	err = move_data(b, r, 0);
+	end = rumpuser_clock_mono();
+	if (end - start > SLOW_NS)
+		__atomic_store_n(&b->rest, end + REST_NS, __ATOMIC_RELAXED);
+	return err;
+}
+
 /* Tries r without waiting; -EAGAIN: it must be queued. */
 static int try_now(struct blk *b, struct blk_request *r)
 {
-	bool *sensible;
-	int err;
+	int err = -EAGAIN;
 
-	if (r->op == RUMPUSER_BLK_READ)
-		sensible = &b->try_read;
-	else if (r->op == RUMPUSER_BLK_WRITE)
-		sensible = &b->try_write;
-	else
-		return -EAGAIN;
-	if (!__atomic_load_n(sensible, __ATOMIC_RELAXED))
-		return -EAGAIN;
-	err = move_data(b, r, RWF_NOWAIT);
-	/* Not on this file system; or the program has closed our descriptor. */
-	if (err == -EOPNOTSUPP || err == -EBADF) {
-		__atomic_store_n(sensible, false, __ATOMIC_RELAXED);
-		err = -EAGAIN;
+	if (r->op == RUMPUSER_BLK_READ) {
+		err = try_nowait(b, r, &b->try_read);
+	} else if (r->op == RUMPUSER_BLK_WRITE) {
+		err = try_nowait(b, r, &b->try_write);
+		if (err == -EOPNOTSUPP)
+			err = try_small_write(b, r);
 	}
-	return err;
+	return err == -EOPNOTSUPP || err == -EBADF ? -EAGAIN : err;
 }
 
 static void worker(void *arg);
