@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rump_server.c - a rump kernel that serves the programs of this user.
+ *
+ * The kernel runs on its own helper threads; this one starts it, waits for a
+ * reason to end (SIGTERM, `rump halt', or, with --hold-fd, that nobody needs it
+ * any more), and ends it: clients first, then file systems, then who asked is
+ * answered.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <rump/rump.h>
+#include <rump/rumpuser.h>
+#include <rump/rumpuser_sp.h>
+
+#include "drivespec.h"
+
+#define NCPU_MAX	64
+#define GRACE_MS	100	/* for a client that is about to exec */
+
+static struct {
+	const char *url;
+	int foreground;
+	struct drivespec *drives;
+	char **drive_args;
+	int ndrives;
+	char **mounts;
+	int nmounts;
+	/* for `rump run' */
+	int status_fd;		/* 'R' when ready, 'Q' when ending */
+	int hold_fd;		/* hang-up: end with the last client */
+	const char *rmdir;	/* the socket's own directory */
+} opt = { .status_fd = -1, .hold_fd = -1 };
+
+static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "rump_server: ");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static const char usage_text[] =
+"usage: rump_server [-s] [-c NCPU] [-r MEMORY] [-d DRIVESPEC]... [-m MOUNTSPEC]... URL\n"
+"  -s, --stay           stay in the foreground\n"
+"  -c, --ncpu NCPU      virtual CPUs of the kernel (1)\n"
+"  -r, --memory MEMORY  its memory, in bytes or with a suffix k, m, g\n"
+"  -d, --drive key=/dev/NAME,hostpath=FILE,size=host|N[,offset=N][,ro]\n"
+"  -m, --mount SOURCE:DIR[,type=T][,ro][,part=N]\n"
+"  -v, --verbose        the kernel's messages go to stderr\n"
+"URL: unix://PATH or unix://@NAME\n";
+
+static void __attribute__((noreturn)) usage(int status)
+{
+	fputs(usage_text, status ? stderr : stdout);
+	exit(status);
+}
+
+static int number(const char *option, const char *s, long min, long max)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(s, &end, 10);
+	if (errno || end == s || *end || n < min || n > max)
+		die("%s %s: a number from %ld to %ld is wanted", option, s, min, max);
+	return n;
+}
+
+static void set_param(const char *name, const char *value)
+{
+	if (rumpuser_setparam(name, value))
+		die("out of memory");
+}
+
+static void add_drive(char *arg)
+{
+	char why[DRIVESPEC_WHY];
+
+	opt.drives = reallocarray(opt.drives, opt.ndrives + 1, sizeof(*opt.drives));
+	opt.drive_args = reallocarray(opt.drive_args, opt.ndrives + 1, sizeof(char *));
+	if (!opt.drives || !opt.drive_args)
+		die("out of memory");
+	if (drivespec_parse(arg, &opt.drives[opt.ndrives], why))
+		die("-d %s: %s", arg, why);
+	opt.drive_args[opt.ndrives++] = arg;
+}
+
+static void add_mount(char *arg)
+{
+	opt.mounts = reallocarray(opt.mounts, opt.nmounts + 1, sizeof(char *));
+	if (!opt.mounts)
+		die("out of memory");
+	opt.mounts[opt.nmounts++] = arg;
+}
+
+enum { OPT_HOLD = 256, OPT_STATUS, OPT_RMDIR };
+
+static void parse_options(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "stay", no_argument, NULL, 's' },
+		{ "ncpu", required_argument, NULL, 'c' },
+		{ "memory", required_argument, NULL, 'r' },
+		{ "drive", required_argument, NULL, 'd' },
+		{ "mount", required_argument, NULL, 'm' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "hold-fd", required_argument, NULL, OPT_HOLD },
+		{ "status-fd", required_argument, NULL, OPT_STATUS },
+		{ "rmdir", required_argument, NULL, OPT_RMDIR },
+		{ 0 }
+	};
+	uint64_t bytes;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "sc:r:d:m:vh", longs, NULL)) >= 0) {
+		switch (c) {
+		case 's':
+			opt.foreground = 1;
+			break;
+		case 'c':
+			number("-c", optarg, 1, NCPU_MAX);
+			set_param("RUMP_NCPU", optarg);
+			break;
+		case 'r':
+			if (drivespec_bytes(optarg, &bytes))
+				die("-r %s: a number of bytes, or with a suffix k, m, g, is wanted",
+				    optarg);
+			set_param("RUMP_MEMLIMIT", optarg);
+			break;
+		case 'd':
+			add_drive(optarg);
+			break;
+		case 'm':
+			add_mount(optarg);
+			break;
+		case 'v':
+			set_param("RUMP_VERBOSE", "1");
+			break;
+		case OPT_HOLD:
+			opt.hold_fd = number("--hold-fd", optarg, 0, INT_MAX);
+			break;
+		case OPT_STATUS:
+			opt.status_fd = number("--status-fd", optarg, 0, INT_MAX);
+			break;
+		case OPT_RMDIR:
+			opt.rmdir = optarg;
+			break;
+		case 'h':
+			usage(0);
+		default:
+			usage(1);
+		}
+	}
+	if (optind != argc - 1)
+		usage(1);
+	opt.url = argv[optind];
+}
+
+/* A descriptor per client thread, and one per descriptor of theirs. */
+static void raise_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+/* Everything until clients can come; after one line on stderr, nonzero. */
+static int start(void)
+{
+	int i, err;
+
+	/* Mounts of an embedded kernel are none of a server's. */
+	unsetenv("RUMP_MOUNT");
+	err = rump_init();
+	if (err)
+		return err;
+	for (i = 0; i < opt.ndrives; i++) {
+		const struct drivespec *d = &opt.drives[i];
+
+		err = rump_pub_etfs_register_withsize(d->key, d->hostpath,
+		    d->ro ? RUMP_ETFS_BLK_RO : RUMP_ETFS_BLK, d->offset, d->size);
+		if (err) {
+			fprintf(stderr, "rump_server: -d %s: %s\n", opt.drive_args[i],
+			    strerror(-err));
+			return err;
+		}
+	}
+	for (i = 0; i < opt.nmounts; i++) {
+		err = rump_pub_mount(opt.mounts[i]);
+		if (err)
+			return err;
+	}
+	return rump_init_server(opt.url);
+}
+
+static void tell_launcher(char c)
+{
+	if (opt.status_fd >= 0)
+		(void)!write(opt.status_fd, &c, 1);
+}
+
+/* Returns when the server is to end. */
+static void wait_for_end(int sigfd)
+{
+	struct pollfd p[3] = {
+		{ .fd = sigfd, .events = POLLIN },
+		{ .fd = rumpuser_sp_eventfd(), .events = POLLIN },
+		{ .fd = opt.hold_fd },		/* only its hang-up */
+	};
+	struct signalfd_siginfo si;
+	uint64_t changes;
+	int n, held = opt.hold_fd >= 0, lonely = 0;
+
+	for (;;) {
+		/* Lonely: nobody holds us, no client is there; for a moment at least. */
+		lonely = opt.hold_fd >= 0 && !held && rumpuser_sp_clients() == 0;
+		n = poll(p, 3, lonely ? GRACE_MS : -1);
+		if (n == 0 && rumpuser_sp_clients() == 0)
+			return;
+		if (n < 0)
+			continue;
+		if (p[0].revents && read(sigfd, &si, sizeof(si)) == sizeof(si) &&
+		    (si.ssi_signo != SIGHUP || opt.foreground))
+			return;
+		if (p[1].revents && read(p[1].fd, &changes, sizeof(changes)) > 0 &&
+		    rumpuser_sp_halt_wanted())
+			return;
+		if (p[2].revents) {
+			held = 0;
+			p[2].fd = -1;
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	sigset_t set;
+	int sigfd, err;
+
+	parse_options(argc, argv);
+	raise_limit();
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (sigfd < 0)
+		die("signalfd: %s", strerror(errno));
+	if (!opt.foreground) {
+		err = rump_daemonize_begin();
+		if (err)
+			die("%s", strerror(-err));
+	}
+	err = start();
+	if (!err) {
+		rumpuser_sp_allow_halt();
+		tell_launcher('R');
+	}
+	if (!opt.foreground)
+		rump_daemonize_done(err ? 1 : 0);
+	if (err)
+		return 1;
+	wait_for_end(sigfd);
+	tell_launcher('Q');
+	err = rump_pub_shutdown();
+	rumpuser_sp_halt_done(err);
+	if (opt.rmdir)
+		rmdir(opt.rmdir);
+	/* The kernel's threads are still there: no destructors under them. */
+	_exit(err ? 1 : 0);
+}
