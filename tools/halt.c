@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * halt.c - rump halt URL: asks a server to end, and waits for its answer, which
+ * comes when its file systems are unmounted.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <rump/rump_sp.h>
+
+#include "../hypercall/sp_url.h"
+#include "rump.h"
+
+/* Returns 1 if all of it came. */
+static int receive(int fd, void *buf, size_t n)
+{
+	return recv(fd, buf, n, MSG_WAITALL) == (ssize_t)n;
+}
+
+int cmd_halt(int argc, char **argv)
+{
+	struct rump_sp_hello h = {
+		.hdr = { .len = sizeof(h), .type = RUMP_SP_HELLO },
+		.version = RUMP_SP_VERSION,
+		.kind = RUMP_SP_CONTROL,
+		.machine = RUMP_SP_MACHINE,
+		.comm = "rump halt",
+	};
+	struct rump_sp_hdr halt = { .len = sizeof(halt), .type = RUMP_SP_HALT, .reqno = 1 };
+	struct rump_sp_hello_reply hr;
+	struct rump_sp_reply r;
+	struct sockaddr_un sun;
+	const char *url, *why;
+	socklen_t len;
+	int fd;
+
+	if (argc != 2)
+		die(1, "halt: the URL of one server is wanted");
+	url = argv[1];
+	why = sp_url_parse(url, &sun, &len);
+	if (why)
+		die(1, "%s: %s", url, why);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die(1, "socket: %s", strerror(errno));
+	if (connect(fd, (struct sockaddr *)&sun, len))
+		die(1, "%s: %s", url, errno == ENOENT || errno == ECONNREFUSED ?
+		    "no rump_server is there" : strerror(errno));
+	memcpy(h.magic, RUMP_SP_MAGIC, sizeof(h.magic));
+	h.pid = h.tid = getpid();
+	h.uid = getuid();
+	h.gid = getgid();
+	send(fd, &h, sizeof(h), MSG_NOSIGNAL);
+	if (!receive(fd, &hr, sizeof(hr)))
+		die(1, "%s: the rump_server has refused the connection", url);
+	if (memcmp(hr.magic, RUMP_SP_MAGIC, sizeof(hr.magic)) ||
+	    hr.version != RUMP_SP_VERSION || hr.error == -EPROTO)
+		die(1, "%s: server: %.8s version %u, machine %.16s, kernel %.64s; client: "
+		    "RUMP-SP version %u, machine %s", url, hr.magic, hr.version, hr.machine,
+		    hr.release, RUMP_SP_VERSION, RUMP_SP_MACHINE);
+	if (hr.error)
+		die(1, "%s: %s", url, strerror(-hr.error));
+	send(fd, &halt, sizeof(halt), MSG_NOSIGNAL);
+	if (!receive(fd, &r, sizeof(r)))
+		die(1, "%s: the rump_server ended without an answer", url);
+	if (r.ret == -EPERM)
+		die(1, "%s: is served from within a program, which cannot be halted", url);
+	if (r.ret)
+		die(1, "%s: ended, but: %s", url, strerror(-(int)r.ret));
+	return 0;
+}

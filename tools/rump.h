@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rump.h - what the sub-commands of rump share.
+ */
+#ifndef TOOLS_RUMP_H
+#define TOOLS_RUMP_H
+
+/* One line on stderr, "rump: " in front, and exit with status. */
+void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+
+/* Sub-commands: argv[0] is the command's name; the result is the exit status. */
+int cmd_run(int argc, char **argv);
+int cmd_halt(int argc, char **argv);
+
+#endif
