@@ -85,7 +85,7 @@ int rump_pub_etfs_remove(const char *key);
 int rump_pub_mount(const char *spec);
 
 /* Unmounts all file systems, writes everything back, ends the kernel's work;
- * later calls return -ESHUTDOWN. */
+ * later calls return -ESHUTDOWN.  Does nothing where no kernel has been booted. */
 int rump_pub_shutdown(void);
 
 #pragma GCC visibility pop

@@ -7,11 +7,13 @@
  * wrong stays wrong: a kernel cannot be booted twice in one process.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include <rump/rump.h>
 #include <rump/rumpuser.h>
 
+#include "init.h"
 #include "mount.h"
 #include "params.h"
 #include "rumpk.h"
@@ -77,6 +79,11 @@ int rump_init(void)
 	while (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != DONE)
 		rumpuser_wait(&state, BOOTING, RUMPUSER_FOREVER, 0);
 	return result;
+}
+
+bool init_begun(void)
+{
+	return __atomic_load_n(&state, __ATOMIC_ACQUIRE) != NONE;
 }
 
 int rump_init_server(const char *url)

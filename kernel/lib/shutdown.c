@@ -14,6 +14,7 @@
 #include <rump/rumpuser.h>
 
 #include "etfs.h"
+#include "init.h"
 #include "mount.h"
 #include "rumpk.h"
 
@@ -28,6 +29,8 @@ int rump_pub_shutdown(void)
 	static uint32_t called;
 	int err;
 
+	if (!init_begun())
+		return 0;		/* nothing to end, and nothing to boot for it */
 	if (__atomic_exchange_n(&called, 1, __ATOMIC_ACQ_REL))
 		return -ESHUTDOWN;
 	err = rump_init();
