@@ -37,7 +37,7 @@ INSERT AFTER .text;
 
 SECTIONS
 {
-	.rump.rodata : {
+	.rump.rodata : ALIGN(64) {
 		. = ALIGN(64);
 		__start_rodata = .;
 		SCHED_DATA
@@ -56,7 +56,7 @@ SECTIONS
 		*(.ref.rodata)
 		__end_rodata = .;
 	}
-	.rump.init : {
+	.rump.init : ALIGN(64) {
 		. = ALIGN(64);
 		__init_begin = .;
 		INIT_DATA
@@ -68,12 +68,13 @@ SECTIONS
 		. = ALIGN(64);
 		__init_end = .;
 	}
-	.rump.percpu : {
+	.rump.percpu : ALIGN(PAGE_SIZE) {
 		. = ALIGN(PAGE_SIZE);
+		HIDDEN(__per_cpu_load = .);
 		PERCPU_INPUT(64)
 		. = ALIGN(PAGE_SIZE);
 	}
-	.rump.data : {
+	.rump.data : ALIGN(PAGE_SIZE) {
 		_sdata = .;
 		INIT_TASK_DATA(THREAD_SIZE)
 		NOSAVE_DATA

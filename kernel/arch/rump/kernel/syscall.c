@@ -15,6 +15,7 @@
 #include <asm/unistd.h>
 #include <rump/rump_calls.h>
 #include <rump/rumpuser.h>
+#include "../../../lib/rumpk.h"
 #include "rump.h"
 
 /* what x86 has of its own, and what makes no sense for a caller on the host */
@@ -172,10 +173,15 @@ static void raise_signals(const struct rump_signals *s)
 		rumpuser_raise(s->s[i].signo, s->s[i].code, s->s[i].err, s->s[i].value);
 }
 
+static bool shut;	/* rumpk_shutdown() was here */
+
 static __always_inline long make_call(struct rump_call *c)
 {
 	struct rump_host *h = this_host();
 	long r;
+
+	if (unlikely(READ_ONCE(shut)))
+		return -ESHUTDOWN;
 
 	if (unlikely(!h || !h->lwp)) {
 		r = rump_lwp_attach();
@@ -190,6 +196,8 @@ static __always_inline long make_call(struct rump_call *c)
 	h->in_call = false;
 	if (unlikely(c->sigs.n))
 		raise_signals(&c->sigs);
+	if (unlikely(READ_ONCE(shut)) && c->nr >= 0)
+		return -ESHUTDOWN;
 	return c->ret;
 }
 
@@ -228,4 +236,26 @@ long rump_call_function(long (*fn)(void *), void *arg)
 	};
 
 	return make_call(&c);
+}
+
+/* Ends all calls that sleep; the caller's own goes on. */
+static long shut_down(void *unused)
+{
+	struct task_struct *p, *t;
+
+	WRITE_ONCE(shut, true);
+	rcu_read_lock();
+	for_each_process_thread(p, t) {
+		if (t == current || !t->thread.lwp)
+			continue;
+		t->thread.interrupted = true;
+		set_notify_signal(t);
+	}
+	rcu_read_unlock();
+	return 0;
+}
+
+int rumpk_shutdown(void)
+{
+	return rump_call_function(shut_down, NULL);
 }
