@@ -81,9 +81,9 @@ SRCS	:=
 outdir	= $(patsubst %/,%,$(dir $1))
 objects	= $(patsubst %,$(B)/%.o,$(basename $(patsubst $(B)/%,%,$1)))
 # $ORIGIN/../lib for a file one directory below $(B), and so on.
-rpath	= -Wl,-rpath,'$$$$ORIGIN/$(subst $(space),/,$(patsubst %,..,$(subst /, ,$(call outdir,$1))))/lib'
+rpath	= -Wl,-rpath,'$$ORIGIN/$(subst $(space),/,$(patsubst %,..,$(subst /, ,$(call outdir,$1))))/lib'
 scripts	= $(patsubst -Wl$(comma)--version-script=%,%,$(filter -Wl$(comma)--version-script=%,$1))
-link	= $(CC) $(LDFLAGS) $3 -o $$@ $(call objects,$2) $(addprefix $(B)/,$4) $5 $(call rpath,$1)
+link	= $(CC) $(LDFLAGS) $3 -o $$@ $(call objects,$2) $(addprefix $(B)/,$4) $5 $$(call rpath,$1)
 
 define link_rule
 OBJS += $(call objects,$2)
