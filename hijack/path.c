@@ -238,18 +238,44 @@ long path_getcwd(char *buf, size_t size)
 	return len;
 }
 
-/* w->buf has the name in full: decides by it.  as_is: the rump kernel can be
- * given this name instead, if it is the rump kernel's (NULL: no). */
-static void decide(struct where *w, const char *as_is)
+/*
+ * Does the name lead out of the directory that is depth components above where
+ * it starts?  (In the text: links may lead anywhere in either kernel.)
+ */
+static int escapes(const char *s, int depth)
+{
+	for (;;) {
+		while (*s == '/')
+			s++;
+		if (!*s)
+			return 0;
+		if (s[0] == '.' && s[1] == '.' && IS_END(s[2]))
+			depth--;
+		else if (!(s[0] == '.' && IS_END(s[1])))
+			depth++;
+		if (depth < 0)
+			return 1;
+		while (!IS_END(*s))
+			s++;
+	}
+}
+
+static int components(const char *s)
+{
+	int n = 0;
+
+	for (; *s; s++)
+		n += s[0] == '/' && !IS_END(s[1]);
+	return n;
+}
+
+/* w->buf has the name in full: decides by it, and asks by it. */
+static void decide(struct where *w)
 {
 	const struct prefix *p = prefix_of(w->buf);
 
-	if (p) {
-		w->side = SIDE_RUMP;
-		w->path = as_is ? as_is : inside(w->buf, p);
-	} else if (as_is) {
-		w->path = w->buf;	/* the name leads out of the rump kernel */
-	}
+	w->side = p ? SIDE_RUMP : SIDE_HOST;
+	w->path = p ? inside(w->buf, p) : w->buf;
 }
 
 int path_where(int dirfd, const char *path, struct where *w)
@@ -265,7 +291,7 @@ int path_where(int dirfd, const char *path, struct where *w)
 
 	if (path[0] == '/') {
 		p = prefix_of(path);
-		if (p && !has_dotdot(path)) {
+		if (p && !escapes(path + p->len, 0)) {
 			w->side = SIDE_RUMP;
 			w->path = inside(path, p);
 			return 0;
@@ -275,7 +301,8 @@ int path_where(int dirfd, const char *path, struct where *w)
 		len = append(w->buf, 0, path);
 		if (len < 0)
 			return len;
-		decide(w, p ? inside(path, p) : NULL);
+		if (p || prefix_of(w->buf))
+			decide(w);
 		return 0;
 	}
 
@@ -292,13 +319,13 @@ int path_where(int dirfd, const char *path, struct where *w)
 		if (!has_dotdot(path))
 			return 0;
 		len = path_getcwd(w->buf, sizeof(w->buf));
-		if (len < 0)
-			return 0;	/* a removed directory, most likely */
+		p = len < 0 ? NULL : prefix_of(w->buf);
+		if (!p || !escapes(path, components(w->buf + p->len)))
+			return 0;	/* also a directory that was removed, or is unreachable */
 		len = append(w->buf, len - 1, path);
 		if (len < 0)
 			return len;
-		w->side = SIDE_HOST;
-		decide(w, path);
+		decide(w);
 		return 0;
 	}
 
@@ -308,8 +335,7 @@ int path_where(int dirfd, const char *path, struct where *w)
 	if (len < 0 || (!host_near && !has_dotdot(path)))
 		return 0;
 	len = append(w->buf, len, path);
-	if (len < 0)
-		return 0;
-	decide(w, NULL);
+	if (len > 0 && prefix_of(w->buf))
+		decide(w);
 	return 0;
 }

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parser of RUMPHIJACK (hijack/config.c). */
+#include <atf-c.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../../hijack/hijack.h"
+#include "fuzz_scope.h"
+
+static char store[2 * PATH_BUF], err[512];
+
+static struct scope parse(const char *words)
+{
+	struct scope sc;
+
+	if (scope_parse(words, &sc, store, sizeof(store), err, sizeof(err)) < 0)
+		atf_tc_fail("%s: %s", words, err);
+	return sc;
+}
+
+static int has(const struct scope *sc, int family)
+{
+	return sc->families >> family & 1;
+}
+
+ATF_TC_WITHOUT_HEAD(families);
+ATF_TC_BODY(families, tc)
+{
+	static const struct {
+		const char *words;
+		int inet, inet6, local, netlink, packet;
+	} t[] = {
+		{ "socket=all", 1, 1, 1, 1, 1 },
+		{ "socket=none", 0, 0, 0, 0, 0 },
+		{ "socket=all:nolocal", 1, 1, 0, 1, 1 },
+		{ "socket=all:nounix", 1, 1, 0, 1, 1 },
+		{ "socket=inet", 1, 0, 0, 1, 1 },
+		{ "socket=inet6", 0, 1, 0, 0, 0 },
+		{ "socket=inet:inet6:nonetlink", 1, 1, 0, 0, 1 },
+		{ "socket=all:noinet", 0, 1, 1, 0, 0 },
+		{ "socket=all,socket=noinet6", 1, 0, 1, 1, 1 },
+		{ "socket=local", 0, 0, 1, 0, 0 },
+	};
+	struct scope sc;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		sc = parse(t[i].words);
+		ATF_CHECK_EQ_MSG(has(&sc, AF_INET), t[i].inet, "%s", t[i].words);
+		ATF_CHECK_EQ_MSG(has(&sc, AF_INET6), t[i].inet6, "%s", t[i].words);
+		ATF_CHECK_EQ_MSG(has(&sc, AF_UNIX), t[i].local, "%s", t[i].words);
+		ATF_CHECK_EQ_MSG(has(&sc, AF_NETLINK), t[i].netlink, "%s", t[i].words);
+		ATF_CHECK_EQ_MSG(has(&sc, AF_PACKET), t[i].packet, "%s", t[i].words);
+	}
+}
+
+ATF_TC_WITHOUT_HEAD(paths);
+ATF_TC_BODY(paths, tc)
+{
+	struct scope sc = parse("path=/rump/,blanket=/etc/hosts:/a b:/c,fdoff=100,sysctl=yes,vfs=all");
+
+	ATF_REQUIRE_EQ(sc.nprefix, 5);
+	ATF_CHECK_STREQ(sc.prefix[0].s, "/rump");
+	ATF_CHECK(sc.prefix[0].cut);
+	ATF_CHECK_STREQ(sc.prefix[1].s, "/etc/hosts");
+	ATF_CHECK(!sc.prefix[1].cut);
+	ATF_CHECK_STREQ(sc.prefix[2].s, "/a b");
+	ATF_CHECK_STREQ(sc.prefix[3].s, "/c");
+	ATF_CHECK_STREQ(sc.prefix[4].s, "/proc/sys");
+	ATF_CHECK_EQ(sc.fdoff, 100);
+	ATF_CHECK_EQ(sc.vfs_sync, 1);
+}
+
+ATF_TC_WITHOUT_HEAD(bad);
+ATF_TC_BODY(bad, tc)
+{
+	static const struct { const char *words, *why; } t[] = {
+		{ "", "\"\": not a word; right are path=DIR" },
+		{ "path", "\"path\": not a word" },
+		{ "paht=/rump", "\"paht=/rump\": not a word" },
+		{ "path=/rump,", "\"\": not a word" },
+		{ "path=", "\"path=\": a path must begin with /" },
+		{ "path=rump", "\"path=rump\": a path must begin with /" },
+		{ "path=/", "\"path=/\": all of / cannot be" },
+		{ "path=/a//b", "\"path=/a//b\": a path must be without" },
+		{ "path=/a/..", "\"path=/a/..\": a path must be without" },
+		{ "blanket=/a:", "\"blanket=\": a path must begin with /" },
+		{ "socket=", "\"socket=\": not a family; right are all, none, inet" },
+		{ "socket=ipv4", "\"socket=ipv4\": not a family" },
+		{ "socket=all:no", "\"socket=no\": not a family" },
+		{ "fdoff=-1", "\"fdoff=-1\": must be a number from 0 to 1048575" },
+		{ "fdoff=", "\"fdoff=\": must be a number" },
+		{ "fdoff=1048576", "\"fdoff=1048576\": must be a number" },
+		{ "vfs=some", "\"vfs=some\": right are all, none" },
+		{ "sysctl=1", "\"sysctl=1\": right are yes and no" },
+	};
+	struct scope sc;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		ATF_CHECK_EQ_MSG(scope_parse(t[i].words, &sc, store, sizeof(store), err,
+		    sizeof(err)), -1, "%s", t[i].words);
+		ATF_CHECK_MSG(strstr(err, t[i].why), "%s: %s", t[i].words, err);
+	}
+}
+
+ATF_TC_WITHOUT_HEAD(fuzz);
+ATF_TC_BODY(fuzz, tc)
+{
+	static const char *const parts[] = {
+		"path=", "blanket=", "socket=", "vfs=", "sysctl=", "fdoff=", ",", ":", "=", "/",
+		"/rump", "all", "none", "inet", "no", "local", "yes", "1", "99", "..", ".", "\xff", " ",
+	};
+	char text[512];
+
+	srandom(1);
+	for (int i = 0; i < 200000; i++) {
+		unsigned int n = 0, words = random() % 24;
+
+		text[0] = '\0';
+		while (words--)
+			n += sprintf(text + n, "%s",
+			    parts[random() % (sizeof(parts) / sizeof(parts[0]))]);
+		fuzz_scope((unsigned char *)text, n);
+	}
+}
+
+ATF_TP_ADD_TCS(tp)
+{
+	ATF_TP_ADD_TC(tp, families);
+	ATF_TP_ADD_TC(tp, paths);
+	ATF_TP_ADD_TC(tp, bad);
+	ATF_TP_ADD_TC(tp, fuzz);
+	return atf_no_error();
+}
