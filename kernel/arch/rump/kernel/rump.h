@@ -123,6 +123,7 @@ void rump_signals_init(void);
 
 /* placeholder.c */
 long rump_private_call(long nr, const long args[6]);
+long rump_ph_close(unsigned int fd);
 void rump_ph_gone(void *cookie);
 
 /* block.c */

@@ -70,9 +70,9 @@ void __init setup_arch(char **cmdline)
 	unsigned long zone_end[MAX_NR_ZONES] = { };
 	unsigned int cpu;
 
-	snprintf(boot_command_line, COMMAND_LINE_SIZE, "loglevel=%d panic=-1",
-		 params.verbose ? 7 : 3);
+	strscpy(boot_command_line, "panic=-1", COMMAND_LINE_SIZE);
 	*cmdline = boot_command_line;
+	console_loglevel = params.verbose ? CONSOLE_LOGLEVEL_DEFAULT : 3;
 	rump_console_init();
 	rump_uaccess_init();
 

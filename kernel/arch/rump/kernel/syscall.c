@@ -28,6 +28,18 @@
 #define sys_uretprobe		sys_ni_syscall
 #define sys_execve		sys_ni_syscall
 #define sys_execveat		sys_ni_syscall
+#define sys_close		rump_sys_close
+
+static asmlinkage long rump_sys_close(unsigned int fd)
+{
+	long r = rump_ph_close(fd);
+
+	/* as for close(2): the descriptor is gone, no restart */
+	if (r == -ERESTARTSYS || r == -ERESTARTNOINTR || r == -ERESTARTNOHAND ||
+	    r == -ERESTART_RESTARTBLOCK)
+		r = -EINTR;
+	return r;
+}
 
 SYSCALL_DEFINE6(mmap, unsigned long, addr, unsigned long, len, unsigned long, prot,
 		unsigned long, flags, unsigned long, fd, unsigned long, off)

@@ -392,10 +392,13 @@ static void host_release_outside(void *arg)
 	host_next(h, v);
 }
 
-/* Nobody but the current task, which is outside, wants this vCPU. */
-static bool undisputed(void)
+/*
+ * Nobody but t, the current task, wants this vCPU.  (Not by `current', which the
+ * compiler may look up before a thread is known to have a vCPU.)
+ */
+static bool undisputed(struct task_struct *t)
 {
-	return !need_resched() && single_task_running();
+	return !test_tsk_need_resched(t) && single_task_running();
 }
 
 /*
@@ -409,7 +412,7 @@ static void outside_irq(void *unused)
 	u64 entries = v->entries;
 
 	irq_run(true);
-	if (undisputed() && entries != v->entries_at_tick && !current->thread.lwp->call) {
+	if (undisputed(current) && entries != v->entries_at_tick && !current->thread.lwp->call) {
 		v->entries_at_tick = entries;
 		rump_jump((void *)h->base, host_release_outside, h);
 	}
@@ -611,7 +614,7 @@ static void leave_irq(void *arg)
 
 	if (READ_ONCE(v->state) & VCPU_PEND)
 		irq_run(true);
-	if (!undisputed())
+	if (!undisputed(current))
 		rump_lwp_main(arg);
 }
 
@@ -620,7 +623,7 @@ static void leave(struct rump_host *h)
 	struct vcpu *v;
 
 	while ((v = this_vcpu())) {
-		if (likely(undisputed() && vcpu_release(v))) {
+		if (likely(undisputed(h->lwp->task) && vcpu_release(v))) {
 			set_this_vcpu(NULL);
 			check_helper(v);
 			break;
