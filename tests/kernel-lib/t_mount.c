@@ -260,6 +260,31 @@ ATF_TC_BODY(boot_race, tc)
 	}
 }
 
+static void *open_null(void *arg)
+{
+	*(int *)arg = rump_sys_open("/dev/null", O_RDONLY, 0);
+	return NULL;
+}
+
+ATF_TC(fds_outlive_threads);
+ATF_TC_HEAD(fds_outlive_threads, tc)
+{
+	atf_tc_set_md_var(tc, "descr", "the default process stays when the last of its threads ends");
+}
+ATF_TC_BODY(fds_outlive_threads, tc)
+{
+	pthread_t thread;
+	int fd, i;
+	char c;
+
+	for (i = 0; i < 20; i++) {
+		pthread_create(&thread, NULL, open_null, &fd);
+		pthread_join(thread, NULL);
+		ATF_REQUIRE_EQ(i, fd);
+	}
+	ATF_CHECK_EQ(0, rump_sys_read(fd, &c, 1));
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, environment);
@@ -268,5 +293,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, etfs);
 	ATF_TP_ADD_TC(tp, errors);
 	ATF_TP_ADD_TC(tp, boot_race);
+	ATF_TP_ADD_TC(tp, fds_outlive_threads);
 	return atf_no_error();
 }
