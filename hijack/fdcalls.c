@@ -20,7 +20,6 @@
 #include <linux/close_range.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "epoll.h"
@@ -355,28 +354,24 @@ long hijack_close(long nr, const long a[6])
 	return ret < 0 ? ret : err == -ENOTCONN ? 0 : err;
 }
 
+#define OWN_MAX	(1U << 17)	/* the library's own descriptors are below */
+
 /* Closes what the host has in [first, last], but for the library's own. */
 static long close_gaps(unsigned int first, unsigned int last, unsigned int flags)
 {
-	struct rlimit rl;
-	unsigned int limit = last, fd, from = first;
+	unsigned int fd, from = first;
 	long ret = 0;
 
-	if (host(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl) == 0 && rl.rlim_cur < limit)
-		limit = rl.rlim_cur;
-	for (fd = first; fd < limit || fd == last; fd++) {
-		if (fdmap_peek(fd) != FD_OWN && !rumpclient_owns_fd(fd)) {
-			if (fd == last)
-				break;
+	for (fd = first; fd <= last && fd < OWN_MAX; fd++) {
+		if (fdmap_peek(fd) != FD_OWN && !rumpclient_owns_fd(fd))
 			continue;
-		}
 		if (fd > from)
 			ret = host(SYS_close_range, from, fd - 1, flags);
-		if (ret < 0 || fd == last)
+		if (ret < 0)
 			return ret;
 		from = fd + 1;
 	}
-	return host(SYS_close_range, from, last, flags);
+	return from > last ? 0 : host(SYS_close_range, from, last, flags);
 }
 
 long hijack_close_range(long nr, const long a[6])

@@ -19,6 +19,7 @@
 #include "wrap.h"
 
 int hijack_state;
+int hijack_patched;
 
 static void line(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 static void line(const char *fmt, va_list ap)
@@ -99,7 +100,8 @@ static void start(void)
 	if (rumpclient_init() < 0)
 		host(SYS_exit_group, 1);
 	err = patch_libc(&st);
-	if (err == 0)
+	hijack_patched = err == 0;
+	if (hijack_patched)
 		wrap_bypass();
 	hijack_state = 1;
 	if (scope.verbose) {

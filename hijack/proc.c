@@ -90,6 +90,30 @@ long hijack_clone(long nr, const long a[6])
 	return pid;
 }
 
+/* ---- exit: the last moment at which an embedded kernel's files can be written --- */
+
+static void shut_down(void)
+{
+	if (hijack_state <= 0 || proc_is_vfork_child())
+		return;
+	hijack_depth++;
+	rumpclient_shutdown();
+	hijack_depth--;
+}
+
+long hijack_exit(long nr, const long a[6])
+{
+	shut_down();
+	return host_pass(nr, a);
+}
+
+/* Where libc's own exit is not seen; stdio has not written yet everything then. */
+static void __attribute__((destructor)) at_exit(void)
+{
+	if (!hijack_patched && !hijack_depth)
+		shut_down();
+}
+
 /* ---- the directory of a vfork child ------------------------------------------------ */
 
 /* Few vfork children change directory at the same time in one process. */

@@ -154,6 +154,7 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_sync] = hijack_sync,
 	[HOW_clone] = hijack_clone,
 	[HOW_exec] = hijack_exec,
+	[HOW_exit] = hijack_exit,
 	[HOW_uring] = hijack_uring,
 };
 

@@ -130,6 +130,7 @@ int hijack_want(long nr, const long a[6])
 	case HOW_sync:
 	case HOW_close_range:
 	case HOW_exec:
+	case HOW_exit:
 	case HOW_chdir:
 	case HOW_epoll_create:
 	case HOW_uring:

@@ -33,6 +33,7 @@ int remote_move_fd(int fd);
 
 long embedded_syscall(long nr, const long args[6]);
 int embedded_owns_fd(int fd);
+void embedded_shutdown(void);
 /* The child of a fork: no call works if the parent's kernel had been loaded. */
 void embedded_forget(void);
 

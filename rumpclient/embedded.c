@@ -17,6 +17,7 @@ static atomic_int state;
 static atomic_int loader;		/* thread that loads */
 static syscall_fn *rump_syscall_fn;
 static int (*owns_fd_fn)(int fd);
+static int (*shutdown_fn)(void);
 
 static int load(void)
 {
@@ -35,6 +36,7 @@ static int load(void)
 		rump_syscall_fn = (syscall_fn *)dlsym(lib, "rump_syscall");
 		init = (int (*)(void))dlsym(lib, "rump_init");
 		owns_fd_fn = (int (*)(int))dlsym(lib, "rumpuser_owns_fd");
+		shutdown_fn = (int (*)(void))dlsym(lib, "rump_pub_shutdown");
 		if (!rump_syscall_fn || !init)
 			err = -ENOSYS;
 		else
@@ -70,6 +72,12 @@ long embedded_syscall(long nr, const long args[6])
 int embedded_owns_fd(int fd)
 {
 	return owns_fd_fn && owns_fd_fn(fd);
+}
+
+void embedded_shutdown(void)
+{
+	if (atomic_load(&state) == LOADED && shutdown_fn)
+		shutdown_fn();
 }
 
 void embedded_forget(void)

@@ -152,6 +152,14 @@ void rumpclient_fork_cancel(const struct rumpclient_fork *cookie)
 		remote_fork_cancel(&c);
 }
 
+void rumpclient_shutdown(void)
+{
+	if (mode != EMBEDDED)
+		return;
+	check_process();
+	embedded_shutdown();
+}
+
 int rumpclient_owns_fd(int fd)
 {
 	return ownfd_is(fd) || embedded_owns_fd(fd);

@@ -58,6 +58,10 @@ int rumpclient_prefork(struct rumpclient_fork *cookie);
 int rumpclient_fork_init(const struct rumpclient_fork *cookie);
 void rumpclient_fork_cancel(const struct rumpclient_fork *cookie);
 
+/* The process is about to exit: an embedded kernel that was booted writes
+ * everything back and unmounts.  Nothing for a server's client. */
+void rumpclient_shutdown(void);
+
 /* 1: host descriptor fd is one of the library's own (connections): programs
  * must neither see, close nor replace it. */
 int rumpclient_owns_fd(int fd);

@@ -282,6 +282,10 @@ API void rumpclient_fork_cancel(const struct rumpclient_fork *cookie)
 	(void)cookie;
 }
 
+API void rumpclient_shutdown(void)
+{
+}
+
 API int rumpclient_owns_fd(int fd)
 {
 	return fd >= BASE;
