@@ -250,6 +250,8 @@ sys_spawn(long (*fn)(void *), void *arg)
 {
 	struct sys_thread *t = malloc(sizeof(*t));
 
+	/* A server ends with the thread that has started it (PR_SET_PDEATHSIG). */
+	pthread_once(&started, start);
 	*t = (struct sys_thread){ .fn = fn, .arg = arg };
 	ATF_REQUIRE_EQ(pthread_create(&t->id, NULL, run, t), 0);
 	return t;
