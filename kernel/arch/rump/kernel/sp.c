@@ -104,7 +104,7 @@ struct sp_task {
 	struct rumpuser_sp_msg	*msg;
 	struct rump_sp_syscall	*req;
 	struct extent		out[RUMP_SP_SEGS_MAX];	/* of OUT segments */
-	char			*outbuf;
+	bool			out_ready;	/* out[].data are set */
 	struct window		win[WINDOWS];
 	unsigned int		nextwin;
 	size_t			lastfetch;
@@ -573,22 +573,24 @@ static bool out_alloc(struct sp_task *st)
 	const struct rump_sp_syscall *req = st->req;
 	size_t total = 0;
 	unsigned int i;
+	char *buf;
 
 	for (i = 0; i < req->nsegs; i++)
 		if (req->segs[i].flags == RUMP_SP_OUT)
 			total += RUMP_SP_ALIGN(req->segs[i].len);
-	st->outbuf = rumpuser_sp_buffer(st->chan, total);
-	if (!st->outbuf)
+	buf = total ? rumpuser_sp_buffer(st->chan, total) : NULL;
+	if (total && !buf)
 		return false;
 	total = 0;
 	for (i = 0; i < req->nsegs; i++) {
 		if (req->segs[i].flags == RUMP_SP_OUT) {
-			st->out[i].data = st->outbuf + total;
+			st->out[i].data = buf + total;
 			total += RUMP_SP_ALIGN(req->segs[i].len);
 		} else {
 			st->out[i].data = (char *)req + req->segs[i].off;
 		}
 	}
+	st->out_ready = true;
 	return true;
 }
 
@@ -603,7 +605,7 @@ static bool put_segment(struct sp_task *st, unsigned int i, u32 off, const void 
 	struct extent *e = &st->out[i];
 	u32 gap = 0;
 
-	if (!st->outbuf && !out_alloc(st))
+	if (!st->out_ready && !out_alloc(st))
 		return false;
 	if (e->hi == 0) {
 		e->lo = e->hi = off;
@@ -808,9 +810,9 @@ static void forget_call(struct sp_task *st)
 		if (st->win[i].msg)
 			rumpuser_sp_release(st->chan, st->win[i].msg);
 	memset(st->win, 0, sizeof(st->win));
-	if (st->outbuf)
+	if (st->out_ready)
 		rumpuser_sp_buffer(st->chan, 0);
-	st->outbuf = NULL;
+	st->out_ready = false;
 	kfree(st->gather);
 	st->gather = NULL;
 	st->glen = 0;
