@@ -5,7 +5,8 @@
  * A socket file may be in the way.  If somebody answers there, it is another
  * server's, and stays; if nobody does, its server was killed, and it goes.  The
  * directory is locked meanwhile, so that of two servers that start at the same
- * time one wins and the other one is told.
+ * time one wins and the other one is told.  The socket gets its name when it
+ * listens already: who sees the file can connect.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -93,6 +94,8 @@ static int lock_directory(const char *path)
 
 static int bind_path(int fd, const struct sockaddr_un *sun, socklen_t len, const char **why)
 {
+	struct sockaddr_un first = *sun;
+	size_t n = strlen(sun->sun_path);
 	struct stat st;
 	long lock, err;
 
@@ -102,20 +105,26 @@ static int bind_path(int fd, const struct sockaddr_un *sun, socklen_t len, const
 		return lock;
 	}
 	err = clear_path(sun, len, why);
+	if (!err && n + 1 < sizeof(first.sun_path)) {
+		strcpy(first.sun_path + n, "~");
+		host(SYS_unlink, first.sun_path);
+		len++;
+	}
 	if (!err) {
 		/* The mode of the socket is the mode of its file from the first moment. */
 		host(SYS_fchmod, fd, 0600);
-		err = host(SYS_bind, fd, sun, len);
-		*why = err == -EADDRINUSE ? "in use by another server" : strerror(-err);
+		err = host(SYS_bind, fd, &first, len);
+		if (!err)
+			err = host(SYS_listen, fd, BACKLOG);
+		if (!err && strcmp(first.sun_path, sun->sun_path))
+			err = host(SYS_rename, first.sun_path, sun->sun_path);
+		*why = strerror(-err);
 	}
 	if (!err && host(SYS_lstat, sun->sun_path, &st) == 0) {
 		strcpy(name.path, sun->sun_path);
 		name.dev = st.st_dev;
 		name.ino = st.st_ino;
 		name.pid = host(SYS_getpid, 0);
-		/* Others may connect as soon as it listens, not before. */
-		err = host(SYS_listen, fd, BACKLOG);
-		*why = strerror(-err);
 	}
 	host(SYS_close, lock);
 	return err;
