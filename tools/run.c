@@ -233,9 +233,12 @@ static void start_server(void)
 static void leave_server(void)
 {
 	close(hold[1]);
-	if (server_says(QUIT_MS) == 'Q')
-		while (server_says(-1) > 0)
-			;
+	if (server_says(QUIT_MS) != 'Q')
+		return;
+	while (server_says(-1) > 0)
+		;
+	if (server_pid)
+		waitpid(server_pid, NULL, 0);
 }
 
 /* ---- waiting ------------------------------------------------------------------------------ */
