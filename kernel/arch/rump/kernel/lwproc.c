@@ -311,8 +311,10 @@ static int main_first(void *arg)
 	struct attach *a = arg;
 
 	main_proc = rump_proc_agent();
-	if (main_proc)
+	if (main_proc) {
 		rump_proc_get(main_proc);
+		atomic_inc(&main_proc->ntasks);		/* it stays when it has no threads */
+	}
 	complete(a->ready);
 	if (!main_proc) {
 		a->ret = -ENOMEM;
