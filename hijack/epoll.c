@@ -65,15 +65,18 @@ static struct rside *side_of(long fd)
 	return fdmap_get(fd) == FD_EPOLL ? &sides[fdmap_num[(unsigned int)fd]] : NULL;
 }
 
-/* The library's own descriptors lie where programs do not count up to. */
+/*
+ * The library's own descriptors lie where programs do not count up to, but not
+ * far up: the host copies the table up to the highest number at each fork.
+ */
 static long move_up(int fd)
 {
 	struct rlimit rl = { 1024, 1024 };
 	long high;
 
 	host(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl);
-	if (rl.rlim_cur > FDMAP_MAX)
-		rl.rlim_cur = FDMAP_MAX;
+	if (rl.rlim_cur > 4096)
+		rl.rlim_cur = 4096;
 	high = host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, rl.rlim_cur - rl.rlim_cur / 4);
 	if (high < 0)
 		return fd;

@@ -122,8 +122,9 @@ int fdmap_take(int fd, int *num)
 }
 
 /*
- * Could fd be a placeholder?  They are unnamed AF_UNIX stream sockets with an
- * unnamed peer (or none any more).  What is no socket costs one host call.
+ * Could fd be a placeholder?  They are unnamed AF_UNIX stream sockets whose peer
+ * has no name either, or one that the host has picked for the rump kernel (five
+ * hexadecimal digits after a zero byte).  What is no socket costs one host call.
  */
 static int looks_like_placeholder(int fd)
 {
@@ -140,7 +141,8 @@ static int looks_like_placeholder(int fd)
 	if (host(SYS_getsockname, fd, &un, &len) < 0 || len > sizeof(un.sun_family))
 		return 0;
 	len = sizeof(un);
-	return host(SYS_getpeername, fd, &un, &len) == 0 && len <= sizeof(un.sun_family);
+	return host(SYS_getpeername, fd, &un, &len) == 0 && (len <= sizeof(un.sun_family) ||
+	    (len == sizeof(un.sun_family) + 6 && un.sun_path[0] == '\0'));
 }
 
 static int find_out(int fd)
