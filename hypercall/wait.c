@@ -107,15 +107,18 @@ static bool spin(const uint32_t *word, uint32_t expected, unsigned int ns)
 	return seen;
 }
 
+int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns)
+{
+	return changed(word, expected) || spin(word, expected, ns);
+}
+
 int rumpuser_wait(uint32_t *word, uint32_t expected, int64_t deadline, unsigned int spin_ns)
 {
 	struct bucket *b = bucket_of(word);
 	struct timespec ts, *tsp = NULL;
 	long ret;
 
-	if (changed(word, expected))
-		return 0;
-	if (spin_ns && spin(word, expected, spin_ns))
+	if (spin_ns ? rumpuser_spin(word, expected, spin_ns) : changed(word, expected))
 		return 0;
 	if (deadline != RUMPUSER_FOREVER) {
 		if (deadline < 0)

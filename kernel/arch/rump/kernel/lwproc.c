@@ -590,6 +590,8 @@ RUMP_PUBLIC int rump_pub_lwproc_releaselwp(void)
 void __noreturn rump_init_process(void)
 {
 	set_task_comm(current, "init");
+	/* the host's sleeps have a slack of their own */
+	current->timer_slack_ns = current->default_timer_slack_ns = 1;
 	rump_signals_init();
 	block_signals();
 	current->sighand->action[SIGCHLD - 1].sa.sa_handler = SIG_IGN;

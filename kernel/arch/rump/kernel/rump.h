@@ -48,6 +48,7 @@ struct rump_lwp {
 #define HOST_DONE	4u	/* its call is done, by another carrier */
 #define HOST_KICK	8u	/* to a helper: look again */
 #define HOST_SPAWNED	16u	/* its rump_spawn is done */
+#define HOST_ASLEEP	32u	/* waits in the host, not in a loop */
 
 /* A host thread.  Never freed (others may look at it at any time), reused. */
 struct rump_host {
@@ -56,6 +57,7 @@ struct rump_host {
 	u32			word;
 	bool			leaving;	/* its call is done; let it go */
 	bool			in_call;
+	s64			left;		/* when leaving was set, ns */
 	u32			queued;		/* is in a vcpu->wakers */
 	u32			interrupt;	/* a signal handler ran while it waited */
 	struct vcpu		*grant;

@@ -20,9 +20,10 @@
  * is outside runs on that task's empty kernel stack, as an interrupt would.
  *
  * When the scheduler picks an lwp whose thread waits, the carrier grants it the
- * vCPU and goes to wait for its own task.  If that thread does not wait, since
- * it carries another vCPU at the moment, the carrier runs the lwp's stack itself
- * and leaves the result with the thread: nobody ever waits for two vCPUs.
+ * vCPU and goes to wait for its own task.  If that thread carries another vCPU at
+ * the moment, or sleeps and would have to be woken first, the carrier runs the lwp's
+ * stack itself and leaves the result with the thread: nobody ever waits for two vCPUs,
+ * and no vCPU for a thread's waking up.
  *
  * An idle vCPU has no carrier: its idle task is saved, VCPU_BUSY is off.
  * Interrupts are bits in vcpu->pending plus VCPU_PEND in vcpu->state, so that
@@ -51,6 +52,7 @@
 
 #define RUMP_MAXHOSTS	16384
 #define SPIN_NS		10000		/* before a waiting thread sleeps */
+#define LEAVE_NS	20000		/* that a thread may be kept after its call */
 
 struct vcpu rump_vcpus[NR_CPUS];
 unsigned int rump_nvcpu = 1;
@@ -310,14 +312,24 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover);
 static void __noreturn helper_loop(struct rump_host *h);
 static void outside_irq(void *unused);
 
-/* Whether h was waiting to be given a vCPU; if so it is promised one. */
-static bool claim(struct rump_host *h)
+/*
+ * Whether the carrier h is to hand its vCPU to thread `to', whose task is next.  Not
+ * if that carries another one; and rather not if it would have to be woken first,
+ * since the vCPU would lie still for so long: then h runs the task's stack itself,
+ * unless h's own program has been waiting for LEAVE_NS already.  If so, the thread
+ * is promised the vCPU.
+ */
+static bool claim(struct rump_host *h, struct rump_host *to)
 {
-	u32 w = READ_ONCE(h->word);
+	u32 w = READ_ONCE(to->word);
 
-	while (w & HOST_WAITING)
-		if (arch_try_cmpxchg(&h->word, &w, (w & ~HOST_WAITING) | HOST_GRANT))
+	while (w & HOST_WAITING) {
+		if (w & HOST_ASLEEP &&
+		    !(h->leaving && rumpuser_clock_mono() - h->left > LEAVE_NS))
+			return false;
+		if (arch_try_cmpxchg(&to->word, &w, (w & ~HOST_WAITING) | HOST_GRANT))
 			return true;
+	}
 	return false;
 }
 
@@ -353,7 +365,7 @@ struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *ne
 	v->prev = prev;
 	v->curr = next;
 	to = lwp ? lwp->host : NULL;
-	if (to && to != h && claim(to))
+	if (to && to != h && claim(h, to))
 		rump_switch_to_host(&prev->thread.sp, h->base, host_handover, to);
 	else
 		rump_switch(&prev->thread.sp, next->thread.sp);
@@ -469,10 +481,13 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 			break;
 		v = &rump_vcpus[h->lwp ? task_cpu(h->lwp->task) : 0];
 		r = 0;
-		if (!has_work(v))
-			r = rumpuser_wait(&h->word, w, cover ? READ_ONCE(cover->deadline) :
-					  RUMPUSER_FOREVER, SPIN_NS);
-		w = host_clear(h, HOST_WAITING);
+		if (!has_work(v) && !rumpuser_spin(&h->word, w, SPIN_NS)) {
+			w = __atomic_or_fetch(&h->word, HOST_ASLEEP, __ATOMIC_SEQ_CST);
+			if (!(w & (HOST_GRANT | HOST_DONE)))
+				r = rumpuser_wait(&h->word, w, cover ? READ_ONCE(cover->deadline) :
+						  RUMPUSER_FOREVER, 0);
+		}
+		w = host_clear(h, HOST_WAITING | HOST_ASLEEP);
 		if (w & (HOST_GRANT | HOST_DONE))
 			break;
 		if (r == -EINTR && h->lwp) {
@@ -568,7 +583,7 @@ void __noreturn rump_lwp_main(struct rump_lwp *lwp)
 		if (!READ_ONCE(lwp->call))
 			continue;
 		h = lwp->host;
-		if (this_host() != h && claim(h))
+		if (this_host() != h && claim(this_host(), h))
 			rump_switch_to_host(&current->thread.sp, this_host()->base,
 					    host_handover, h);
 		if (serve(lwp))
@@ -629,6 +644,7 @@ static void leave(struct rump_host *h)
 			break;
 		}
 		h->leaving = true;
+		h->left = rumpuser_clock_mono();
 		rump_host_run(&h->base, (unsigned long)h->lwp->stack, leave_irq, h->lwp);
 		h->leaving = false;
 	}
