@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sp.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/sysinfo.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+static pid_t server;
+
+void server_start(void)
+{
+	char path[PATH_MAX], url[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+	int i, status;
+
+	ATF_REQUIRE(n > 0);
+	path[n] = '\0';
+	for (i = 0; i < 3; i++)
+		*strrchr(path, '/') = '\0';
+	strcat(path, "/server/rump_server");
+	strcpy(url, "unix://");
+	ATF_REQUIRE(getcwd(url + strlen(url), sizeof(url) - 32) != NULL);
+	strcat(url, "/sock");
+	setenv("RUMP_SERVER", url, 1);
+	server = fork();
+	if (server == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl(path, path, "-s", url, NULL);
+		_exit(127);
+	}
+	for (i = 0; access("sock", F_OK) != 0; i++) {
+		if (waitpid(server, &status, WNOHANG) == server)
+			atf_tc_fail("rump_server ended with status %#x", status);
+		if (i == 1000)
+			atf_tc_fail("rump_server does not listen after 10 s");
+		usleep(10000);
+	}
+}
+
+pid_t server_pid(void)
+{
+	return server;
+}
+
+long server_rss(void)
+{
+	char path[64], line[128];
+	long kb = -1;
+	FILE *f;
+
+	sprintf(path, "/proc/%d/status", server);
+	f = fopen(path, "r");
+	ATF_REQUIRE(f != NULL);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
+			break;
+	fclose(f);
+	return kb;
+}
+
+void client_start(void)
+{
+	server_start();
+	ATF_REQUIRE_EQ(rumpclient_init(), 0);
+	ATF_REQUIRE_EQ(rumpclient_is_remote(), 1);
+}
+
+long client_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
+{
+	return rumpclient_syscall(nr, (long[]){ a0, a1, a2, a3, a4, a5 });
+}
+
+long must(long r, const char *what, const char *file, int line)
+{
+	if (r < 0)
+		atf_tc_fail("%s:%d: %s: %s", file, line, what, strerror(-r));
+	return r;
+}
+
+/* ---- raw ---------------------------------------------------------------------------------- */
+
+int raw_connect(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = "sock" };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ATF_REQUIRE(fd >= 0);
+	while (connect(fd, (struct sockaddr *)&sun, sizeof(sun))) {
+		ATF_REQUIRE_EQ_MSG(errno, EAGAIN, "connect: %s", strerror(errno));
+		usleep(1000);
+	}
+	return fd;
+}
+
+void raw_hello(struct rump_sp_hello *h, enum rump_sp_kind kind)
+{
+	*h = (struct rump_sp_hello){
+		.hdr = { .len = sizeof(*h), .type = RUMP_SP_HELLO, .reqno = 17 },
+		.version = RUMP_SP_VERSION, .kind = kind, .machine = RUMP_SP_MACHINE,
+		.pid = getpid(), .tid = gettid(), .uid = getuid(), .comm = "hostile",
+	};
+	memcpy(h->magic, RUMP_SP_MAGIC, sizeof(h->magic));
+}
+
+int raw_client(enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
+    struct rump_sp_hello_reply *r)
+{
+	struct rump_sp_hello h;
+	int fd = raw_connect();
+
+	raw_hello(&h, kind);
+	if (cookie)
+		h.cookie = *cookie;
+	ATF_REQUIRE_EQ(send(fd, &h, sizeof(h), MSG_NOSIGNAL), (ssize_t)sizeof(h));
+	ATF_REQUIRE(raw_read(fd, r, sizeof(*r)));
+	ATF_REQUIRE_EQ(r->hdr.type, RUMP_SP_HELLO_REPLY);
+	ATF_REQUIRE_EQ(r->hdr.len, sizeof(*r));
+	ATF_REQUIRE_EQ(r->hdr.reqno, 17);
+	return fd;
+}
+
+size_t raw_request(void *buf, long nr, const long args[6])
+{
+	struct rump_sp_syscall *req = buf;
+	uint64_t end = RUMP_SP_END_OK;
+
+	memset(req, 0, sizeof(*req));
+	req->hdr.len = sizeof(*req) + sizeof(end);
+	req->hdr.type = RUMP_SP_SYSCALL;
+	req->hdr.reqno = 1;
+	req->nr = nr;
+	if (args)
+		memcpy(req->args, args, sizeof(req->args));
+	memcpy(req + 1, &end, sizeof(end));
+	return req->hdr.len;
+}
+
+int raw_read(int fd, void *buf, size_t n)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	size_t done = 0;
+	ssize_t r;
+
+	while (done < n) {
+		if (poll(&p, 1, 10000) == 0)
+			atf_tc_fail("the server does not answer");
+		r = recv(fd, (char *)buf + done, n - done, 0);
+		if (r <= 0)
+			return 0;
+		done += r;
+	}
+	return 1;
+}
+
+int raw_ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char sink[4096];
+	ssize_t r;
+
+	do {
+		if (poll(&p, 1, 10000) == 0)
+			return 0;
+		r = recv(fd, sink, sizeof(sink), 0);
+	} while (r > 0);
+	return 1;
+}
+
+static long raw_call(int fd, long nr, const long args[6])
+{
+	char buf[sizeof(struct rump_sp_syscall) + 8];
+	struct rump_sp_reply r;
+	size_t n = raw_request(buf, nr, args);
+
+	ATF_REQUIRE_EQ(send(fd, buf, n, MSG_NOSIGNAL), (ssize_t)n);
+	ATF_REQUIRE(raw_read(fd, &r, sizeof(r)));
+	ATF_REQUIRE_EQ(r.hdr.type, RUMP_SP_REPLY);
+	return r.ret;
+}
+
+void check_server(void)
+{
+	struct rump_sp_hello_reply r;
+	int fd = raw_client(RUMP_SP_GUEST, NULL, &r);
+
+	ATF_REQUIRE_EQ(r.error, 0);
+	ATF_REQUIRE_EQ(raw_call(fd, SYS_getpid, NULL), r.pid);
+	close(fd);
+}
+
+/* By a segment of a raw request: independent of librumpclient. */
+long processes(void)
+{
+	struct {
+		struct rump_sp_syscall req;
+		struct rump_sp_seg seg;
+		uint64_t end;
+	} q;
+	struct {
+		struct rump_sp_reply r;
+		struct rump_sp_out out;
+		struct sysinfo si;
+	} a;
+	struct rump_sp_hello_reply hr;
+	int fd = raw_client(RUMP_SP_GUEST, NULL, &hr);
+
+	raw_request(&q, SYS_sysinfo, (long[6]){ 0x1000 });
+	q.req.hdr.len = sizeof(q);
+	q.req.nsegs = 1;
+	q.seg = (struct rump_sp_seg){ .addr = 0x1000, .len = sizeof(a.si), .flags = RUMP_SP_OUT };
+	q.end = RUMP_SP_END_OK;
+	ATF_REQUIRE_EQ(send(fd, &q, sizeof(q), MSG_NOSIGNAL), (ssize_t)sizeof(q));
+	ATF_REQUIRE(raw_read(fd, &a, sizeof(a)));
+	ATF_REQUIRE_EQ(a.r.ret, 0);
+	ATF_REQUIRE_EQ(a.r.nouts, 1);
+	ATF_REQUIRE_EQ(a.out.addr, 0x1000);
+	ATF_REQUIRE_EQ(a.out.len, sizeof(a.si));
+	close(fd);
+	return a.si.procs;
+}
+
+void wait_processes(long n)
+{
+	int i;
+
+	for (i = 0; processes() > n; i++) {
+		if (i == 1000)
+			atf_tc_fail("%ld tasks, %ld expected", processes(), n);
+		usleep(10000);
+	}
+}
