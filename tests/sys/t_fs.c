@@ -66,8 +66,8 @@ work(const struct fs *fs)
 	if (fs->links) {
 		MUST(link, "/mnt/large", "/mnt/hard");
 		MUST(symlink, "large", "/mnt/soft");
-		MUST(chmod, "/mnt/large", 04711);
 		MUST(chown, "/mnt/large", 12, 34);
+		MUST(chmod, "/mnt/large", 04711);
 		MUST(setxattr, "/mnt/large", "user.rump", "value", 5, 0);
 		MUST(mknod, "/mnt/fifo", S_IFIFO | 0600, 0);
 	}

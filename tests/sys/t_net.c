@@ -3,13 +3,14 @@
 #include "sys.h"
 
 #include <arpa/inet.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
+#include <linux/if_tunnel.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/veth.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 struct request {
@@ -57,7 +58,7 @@ nest_end(struct request *r, struct rtattr *a)
 static int
 talk(int proto, struct request *r)
 {
-	static char buf[65536];
+	static __thread char buf[65536];
 	int s = MUST(socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, proto), count = 0;
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
 	long n;
@@ -107,6 +108,8 @@ link_add(const char *name, const char *kind, int lower)
 	struct rtattr *info, *data;
 	struct request r;
 	uint32_t id = 5;
+	/* As IPv4, 32.1.13.184. */
+	struct in6_addr remote = { .s6_addr = { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
 
 	begin(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, sizeof(r.link));
 	put(&r, IFLA_IFNAME, name, strlen(name) + 1);
@@ -121,6 +124,12 @@ link_add(const char *name, const char *kind, int lower)
 		put(&r, IFLA_VXLAN_ID, &id, 4);
 	else if (strcmp(kind, "vrf") == 0)
 		put(&r, IFLA_VRF_TABLE, &id, 4);
+	else if (strcmp(kind, "gre") == 0)
+		put(&r, IFLA_GRE_REMOTE, &remote, 4);
+	else if (strcmp(kind, "ip6gre") == 0)
+		put(&r, IFLA_GRE_REMOTE, &remote, 16);
+	else if (strcmp(kind, "ipip") == 0 || strcmp(kind, "sit") == 0)
+		put(&r, IFLA_IPTUN_REMOTE, &remote, 4);
 	nest_end(&r, data);
 	nest_end(&r, info);
 	return talk(NETLINK_ROUTE, &r);
@@ -248,12 +257,14 @@ ATF_TC_BODY(link_churn, tc)
 	t = sys_spawn(look, NULL);
 	for (int i = 0; i < 50; i++) {
 		struct request r;
+		int e;
 
 		ATF_REQUIRE_EQ(link_add("c0", i % 2 ? "dummy" : "bridge", 0), 0);
 		sys_ifup("c0");
 		begin(&r, RTM_DELLINK, NLM_F_ACK, sizeof(r.link));
 		r.link.ifi_index = ifindex("c0");
-		ATF_REQUIRE_EQ(talk(NETLINK_ROUTE, &r), 0);
+		e = talk(NETLINK_ROUTE, &r);
+		ATF_REQUIRE_MSG(e == 0, "ip link del c0: %s", strerror(-e));
 	}
 	stop = true;
 	sys_join(t);
