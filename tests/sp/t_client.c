@@ -1,0 +1,706 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Clients of a rump_server that behave: threads, forks, signals, memory, death. */
+#include "sp.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+
+/* An exit status of 0 of a child; else the test fails. */
+static void reap(pid_t pid)
+{
+	int status;
+
+	ATF_REQUIRE_EQ(waitpid(pid, &status, 0), pid);
+	ATF_REQUIRE_MSG(status == 0, "the child's status is %#x", status);
+}
+
+/* In a child, which must not go back to ATF. */
+#define CHILD_CHECK(cond) do {							\
+	if (!(cond)) {								\
+		fprintf(stderr, "child: %s:%d: %s\n", __FILE__, __LINE__, #cond);	\
+		_exit(1);							\
+	}									\
+} while (0)
+
+/* A signal of ours: a handler, with SA_RESTART or without, and a timer. */
+static atomic_int handled;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	handled++;
+}
+
+static void alarm_in(int ms, int flags, void (*fn)(int))
+{
+	struct sigaction sa = { .sa_handler = fn, .sa_flags = flags };
+	struct itimerval it = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+/* ---- fork ------------------------------------------------------------------------------ */
+
+ATF_TC_WITHOUT_HEAD(fork_announced);
+ATF_TC_BODY(fork_announced, tc)
+{
+	struct rumpclient_fork cookie;
+	char buf[16];
+	int fd, p[2];
+	long me;
+	pid_t pid;
+
+	client_start();
+	fd = MUST(open, "/tmp/shared", O_RDWR | O_CREAT, 0600);
+	MUST(pipe2, p, 0);
+	MUST(mkdir, "/tmp/dir", 0700);
+	MUST(chdir, "/tmp/dir");
+	me = MUST(getpid);
+	for (int i = 0; i < 50; i++) {
+		ATF_REQUIRE_EQ(rumpclient_prefork(&cookie), 0);
+		pid = fork();
+		if (pid == 0) {
+			CHILD_CHECK(rumpclient_fork_init(&cookie) == 0);
+			CHILD_CHECK(S(getpid) > 0 && S(getpid) != me);
+			CHILD_CHECK(S(write, p[1], "x", 1) == 1);
+			CHILD_CHECK(S(close, p[1]) == 0);
+			/* the offset is shared, the directory the same */
+			CHILD_CHECK(S(write, fd, "child", 5) == 5);
+			CHILD_CHECK(S(access, "../dir", F_OK) == 0);
+			/* its own table */
+			CHILD_CHECK(S(close, fd) == 0);
+			_exit(0);
+		}
+		ATF_REQUIRE_EQ(MUST(read, p[0], buf, sizeof(buf)), 1);
+		reap(pid);
+		ATF_REQUIRE_EQ(MUST(lseek, fd, 0, SEEK_CUR), 5 * (i + 1));
+	}
+	ATF_CHECK_EQ(MUST(write, p[1], "y", 1), 1);
+	MUST(close, p[1]);
+	ATF_REQUIRE_EQ(MUST(read, p[0], buf, sizeof(buf)), 1);
+	/* no child keeps the pipe open */
+	ATF_REQUIRE_EQ(MUST(read, p[0], buf, sizeof(buf)), 0);
+}
+
+/* A child that was never announced is a process of its own, without our descriptors. */
+ATF_TC_WITHOUT_HEAD(fork_silent);
+ATF_TC_BODY(fork_silent, tc)
+{
+	long me;
+	int fd;
+	pid_t pid;
+
+	client_start();
+	fd = MUST(open, "/tmp/x", O_RDWR | O_CREAT, 0600);
+	me = MUST(getpid);
+	for (int i = 0; i < 20; i++) {
+		pid = fork();
+		if (pid == 0) {
+			CHILD_CHECK(S(getpid) > 0 && S(getpid) != me);
+			CHILD_CHECK(S(write, fd, "x", 1) == -EBADF);
+			_exit(0);
+		}
+		ATF_CHECK_EQ(MUST(getpid), me);
+		reap(pid);
+		ATF_CHECK_EQ(MUST(getpid), me);
+	}
+}
+
+/* A fork that fails half-way, in its several ways, leaves nothing behind. */
+ATF_TC_WITHOUT_HEAD(fork_given_up);
+ATF_TC_BODY(fork_given_up, tc)
+{
+	struct rumpclient_fork cookie, other;
+	long before;
+	pid_t pid;
+
+	client_start();
+	before = processes();
+	for (int i = 0; i < 50; i++) {
+		ATF_REQUIRE_EQ(rumpclient_prefork(&cookie), 0);
+		rumpclient_fork_cancel(&cookie);
+	}
+	wait_processes(before);
+	/* what was cancelled, or never was, can't be had */
+	other = cookie;
+	other.id[1]++;
+	for (int i = 0; i < 2; i++) {
+		pid = fork();
+		if (pid == 0) {
+			CHILD_CHECK(rumpclient_fork_init(i ? &other : &cookie) == -ESRCH);
+			_exit(0);
+		}
+		reap(pid);
+	}
+	/* nor twice */
+	ATF_REQUIRE_EQ(rumpclient_prefork(&cookie), 0);
+	pid = fork();
+	if (pid == 0) {
+		CHILD_CHECK(rumpclient_fork_init(&cookie) == 0);
+		CHILD_CHECK(rumpclient_fork_init(&cookie) == -ESRCH);
+		_exit(0);
+	}
+	reap(pid);
+	wait_processes(before);
+}
+
+/* ---- threads ------------------------------------------------------------------------------- */
+
+static int blocked_pipe[2];
+static atomic_int blocked;
+
+static void *block(void *arg)
+{
+	char c;
+
+	(void)arg;
+	blocked++;
+	return (void *)S(read, blocked_pipe[0], &c, 1);
+}
+
+/* NetBSD's server has 128 workers for all. */
+ATF_TC_WITHOUT_HEAD(many_blocked);
+ATF_TC_BODY(many_blocked, tc)
+{
+	enum { N = 500 };
+	static pthread_t t[N];
+	pthread_attr_t attr;
+	void *r;
+
+	client_start();
+	MUST(pipe2, blocked_pipe, 0);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 * 1024);
+	for (int i = 0; i < N; i++)
+		ATF_REQUIRE_EQ(pthread_create(&t[i], &attr, block, NULL), 0);
+	while (blocked < N)
+		usleep(1000);
+	for (int i = 0; i < 1000; i++)
+		MUST(getppid);
+	for (int i = 0; i < N; i++)
+		ATF_REQUIRE_EQ(MUST(write, blocked_pipe[1], "x", 1), 1);
+	for (int i = 0; i < N; i++) {
+		pthread_join(t[i], &r);
+		ATF_CHECK_EQ((long)r, 1);
+	}
+}
+
+static void *thread_id(void *arg)
+{
+	*(long *)arg = S(gettid);
+	return (void *)S(getpid);
+}
+
+ATF_TC_WITHOUT_HEAD(threads_end);
+ATF_TC_BODY(threads_end, tc)
+{
+	pthread_t t[8];
+	long id[8], before;
+	void *pid;
+
+	client_start();
+	before = processes();
+	for (int round = 0; round < 50; round++) {
+		for (int i = 0; i < 8; i++)
+			ATF_REQUIRE_EQ(pthread_create(&t[i], NULL, thread_id, &id[i]), 0);
+		for (int i = 0; i < 8; i++) {
+			pthread_join(t[i], &pid);
+			ATF_CHECK_EQ((long)pid, MUST(getpid));
+			ATF_CHECK(id[i] > 0 && id[i] != MUST(gettid));
+			for (int j = 0; j < i; j++)
+				ATF_CHECK(id[i] != id[j]);
+		}
+	}
+	wait_processes(before);
+}
+
+/* ---- signals -------------------------------------------------------------------------------------- */
+
+ATF_TC_WITHOUT_HEAD(interrupted);
+ATF_TC_BODY(interrupted, tc)
+{
+	struct timespec ts = { .tv_sec = 20 };
+	int p[2];
+	char c;
+
+	client_start();
+	MUST(pipe2, p, 0);
+	for (int i = 0; i < 20; i++) {
+		handled = 0;
+		alarm_in(20, 0, on_signal);
+		ATF_CHECK_EQ(S(read, p[0], &c, 1), -EINTR);
+		ATF_CHECK_EQ(handled, 1);
+	}
+	/* never restarted, whatever SA_RESTART says */
+	alarm_in(20, SA_RESTART, on_signal);
+	ATF_CHECK_EQ(S(nanosleep, &ts, NULL), -EINTR);
+	alarm_in(20, SA_RESTART, on_signal);
+	ATF_CHECK_EQ(S(poll, NULL, 0, 20000), -EINTR);
+	/* and the next call is none the worse for it */
+	MUST(write, p[1], "x", 1);
+	ATF_CHECK_EQ(S(read, p[0], &c, 1), 1);
+}
+
+static int late_pipe[2];
+
+static void *write_late(void *arg)
+{
+	usleep(200000);
+	return (void *)S(write, late_pipe[1], arg, 1);
+}
+
+ATF_TC_WITHOUT_HEAD(restarted);
+ATF_TC_BODY(restarted, tc)
+{
+	pthread_t t;
+	sigset_t set, old;
+	char c;
+
+	client_start();
+	MUST(pipe2, late_pipe, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	pthread_create(&t, NULL, write_late, "z");
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	alarm_in(50, SA_RESTART, on_signal);
+	ATF_CHECK_EQ(S(read, late_pipe[0], &c, 1), 1);
+	ATF_CHECK_EQ(c, 'z');
+	ATF_CHECK_EQ(handled, 1);
+	pthread_join(t, NULL);
+}
+
+static void call_within(int sig)
+{
+	(void)sig;
+	/* on top of the call that it has interrupted */
+	if (S(write, late_pipe[1], "n", 1) == 1)
+		handled++;
+}
+
+ATF_TC_WITHOUT_HEAD(call_in_handler);
+ATF_TC_BODY(call_in_handler, tc)
+{
+	char c = 0;
+
+	client_start();
+	MUST(pipe2, late_pipe, 0);
+	for (int i = 0; i < 20; i++) {
+		handled = 0;
+		alarm_in(20, SA_RESTART, call_within);
+		ATF_CHECK_EQ(S(read, late_pipe[0], &c, 1), 1);
+		ATF_CHECK_EQ(c, 'n');
+		ATF_CHECK_EQ(handled, 1);
+	}
+}
+
+static sigjmp_buf away;
+
+static void jump(int sig)
+{
+	(void)sig;
+	siglongjmp(away, 1);
+}
+
+/* A handler that never comes back to the call it has interrupted. */
+ATF_TC_WITHOUT_HEAD(longjmp_out);
+ATF_TC_BODY(longjmp_out, tc)
+{
+	struct sigaction sa = { .sa_handler = jump };
+	long before, me;
+	int p[2];
+	char c;
+
+	client_start();
+	me = MUST(getpid);
+	MUST(pipe2, p, 0);
+	before = processes();
+	for (int i = 0; i < 20; i++) {
+		if (sigsetjmp(away, 1) == 0) {
+			alarm_in(20, 0, jump);
+			S(read, p[0], &c, 1);
+			atf_tc_fail("read returned");
+		}
+		ATF_CHECK_EQ(MUST(getpid), me);
+	}
+	(void)sa;
+	wait_processes(before + 4);
+	MUST(write, p[1], "x", 1);
+}
+
+static void on_info(int sig, siginfo_t *si, void *ctx)
+{
+	(void)ctx;
+	if (sig == SIGPIPE && si->si_signo == SIGPIPE)
+		handled++;
+}
+
+ATF_TC_WITHOUT_HEAD(raised);
+ATF_TC_BODY(raised, tc)
+{
+	struct sigaction sa = { .sa_sigaction = on_info, .sa_flags = SA_SIGINFO };
+	int p[2];
+
+	client_start();
+	sigaction(SIGPIPE, &sa, NULL);
+	MUST(pipe2, p, 0);
+	MUST(close, p[0]);
+	for (int i = 1; i < 20; i++) {
+		ATF_CHECK_EQ(S(write, p[1], "x", 1), -EPIPE);
+		ATF_CHECK_EQ(handled, i);
+	}
+}
+
+/* Signals without pause, with little memory: NetBSD's server ran out of it. */
+ATF_TC_WITHOUT_HEAD(signal_storm);
+ATF_TC_BODY(signal_storm, tc)
+{
+	struct itimerval it = { { 0, 100 }, { 0, 100 } };
+	time_t end = time(NULL) + 5;
+	long before, calls = 0, r;
+	int p[2];
+	char c;
+
+	client_start();
+	MUST(pipe2, p, 0);
+	before = server_rss();
+	alarm_in(1, 0, on_signal);
+	setitimer(ITIMER_REAL, &it, NULL);
+	for (; time(NULL) < end; calls++) {
+		r = S(write, p[1], "x", 1);
+		ATF_REQUIRE_MSG(r == 1 || r == -EINTR, "write: %ld", r);
+		if (r == 1) {
+			while ((r = S(read, p[0], &c, 1)) == -EINTR)
+				;
+			ATF_REQUIRE_EQ(r, 1);
+		}
+		r = S(getppid);
+		ATF_REQUIRE(r >= 0);
+	}
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+	ATF_CHECK(handled > 100);
+	ATF_CHECK_MSG(server_rss() < before + 8192, "%ld KB became %ld", before, server_rss());
+	printf("%ld rounds, %d signals\n", calls, (int)handled);
+}
+
+/* ---- memory -------------------------------------------------------------------------------------------- */
+
+/* Sizes around every limit, aligned and not. */
+ATF_TC_WITHOUT_HEAD(sizes);
+ATF_TC_BODY(sizes, tc)
+{
+	static const size_t sizes[] = { 1, 7, 8, 4095, 4096, 4097, 65535, 100000, 262144 + 1,
+		(1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5 << 20 };
+	unsigned char *a = malloc(6 << 20), *b = malloc(6 << 20);
+	int fd;
+
+	client_start();
+	fd = MUST(open, "/tmp/sizes", O_RDWR | O_CREAT, 0600);
+	for (size_t i = 0; i < 6 << 20; i++)
+		a[i] = i * 2654435761u >> 13;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (int off = 0; off < 4; off += 3) {
+			size_t n = sizes[i];
+
+			MUST(ftruncate, fd, 0);
+			ATF_REQUIRE_EQ(MUST(pwrite64, fd, a + off, n, 0), (long)n);
+			memset(b, 0xee, 6 << 20);
+			ATF_REQUIRE_EQ(MUST(pread64, fd, b + off, n + 100, 0), (long)n);
+			ATF_REQUIRE(memcmp(a + off, b + off, n) == 0);
+			/* and not a byte around it */
+			ATF_REQUIRE(b[off + n] == 0xee && (!off || b[off - 1] == 0xee));
+		}
+	}
+}
+
+/* Memory that is half there, of small and large calls: as much as is there, or EFAULT. */
+ATF_TC_WITHOUT_HEAD(half_mapped);
+ATF_TC_BODY(half_mapped, tc)
+{
+	const size_t n = 3 << 20;
+	char *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd;
+	long r;
+
+	client_start();
+	fd = MUST(open, "/tmp/half", O_RDWR | O_CREAT, 0600);
+	for (size_t good = 4096; good < n; good = good * 3 & ~4095ul) {
+		mprotect(m, n, PROT_READ | PROT_WRITE);
+		memset(m, 'a', n);
+		mprotect(m + good, n - good, PROT_NONE);
+		r = S(pwrite64, fd, m, n, 0);
+		ATF_CHECK_MSG(r == -EFAULT || (r > 0 && r <= (long)good), "%zu: %ld", good, r);
+		r = S(pwrite64, fd, m + good - 10, 20, 0);
+		ATF_CHECK_MSG(r == -EFAULT || r == 10, "write %ld", r);
+		ATF_CHECK_EQ(MUST(pwrite64, fd, m + good - 10, 10, 0), 10);
+		r = S(pread64, fd, m + good - 5, 10, 0);
+		ATF_CHECK_MSG(r == -EFAULT || r == 5, "read %ld", r);
+		ATF_CHECK_EQ(MUST(pread64, fd, m + good - 10, 10, 0), 10);
+		/* a string that ends where the memory does, and one that does not */
+		strcpy(m + good - 10, "/tmp/half");
+		MUST(access, m + good - 10, F_OK);
+		memset(m + good - 10, 'x', 10);
+		ATF_CHECK_EQ(S(access, m + good - 10, F_OK), -EFAULT);
+		MUST(getpid);
+	}
+	ATF_CHECK_EQ(S(write, fd, NULL, 1), -EFAULT);
+	ATF_CHECK_EQ(S(write, fd, NULL, 0), 0);
+	ATF_CHECK_EQ(S(read, fd, 1, 1), -EFAULT);
+	ATF_CHECK_EQ(S(write, 999, NULL, 1), -EBADF);
+	ATF_CHECK_EQ(S(open, NULL, 0), -EFAULT);
+	ATF_CHECK_EQ(S(open, "", 0), -ENOENT);
+}
+
+/* ---- death ------------------------------------------------------------------------------------------------ */
+
+static long listen_on(int port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+	long fd = S(socket, AF_INET, SOCK_STREAM, 0);
+	long r;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	r = fd < 0 ? fd : S(bind, fd, &sin, sizeof(sin));
+	if (r == 0)
+		r = S(listen, fd, 5);
+	return r < 0 ? r : fd;
+}
+
+/* Lesson 12: who is killed while blocked gives everything back. */
+ATF_TC_WITHOUT_HEAD(killed);
+ATF_TC_BODY(killed, tc)
+{
+	static const char *const how[] = { "accept", "poll", "read", "select", "idle" };
+	long before;
+	pid_t pid;
+	int ready[2];
+	char c;
+
+	client_start();
+	before = processes();
+	for (int i = 0; i < 5; i++) {
+		ATF_REQUIRE_EQ(pipe(ready), 0);
+		pid = fork();
+		if (pid == 0) {
+			struct { int fd; short ev, rev; } p = { .ev = 1 };
+			unsigned long set[16] = { 0 };
+			long fd = listen_on(1234);
+
+			CHILD_CHECK(fd >= 0);
+			CHILD_CHECK(write(ready[1], "r", 1) == 1);
+			p.fd = fd;
+			set[0] = 1ul << fd;
+			if (i == 0)
+				S(accept, fd, NULL, NULL);
+			else if (i == 1)
+				S(poll, &p, 1, -1);
+			else if (i == 2)
+				S(read, S(eventfd2, 0, 0), set, 8);
+			else if (i == 3)
+				S(select, fd + 1, set, NULL, NULL, NULL);
+			else
+				pause();
+			_exit(1);
+		}
+		ATF_REQUIRE_EQ(read(ready[0], &c, 1), 1);
+		close(ready[0]);
+		close(ready[1]);
+		ATF_CHECK_EQ(listen_on(1234), -EADDRINUSE);
+		usleep(20000);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		wait_processes(before);
+		long fd = listen_on(1234);
+		ATF_CHECK_MSG(fd >= 0, "killed in %s: %s", how[i], strerror(-fd));
+		MUST(close, fd);
+	}
+}
+
+static void *block_in(void *arg)
+{
+	char c;
+
+	S(read, *(int *)arg, &c, 1);
+	return NULL;
+}
+
+/* With threads blocked in several calls, by exit and by exec. */
+ATF_TC_WITHOUT_HEAD(exit_and_exec);
+ATF_TC_BODY(exit_and_exec, tc)
+{
+	long before;
+	pid_t pid;
+
+	client_start();
+	before = processes();
+	for (int i = 0; i < 10; i++) {
+		pid = fork();
+		if (pid == 0) {
+			pthread_t t;
+			int p[2];
+
+			CHILD_CHECK(S(pipe2, p, 0) == 0);
+			CHILD_CHECK(listen_on(1234) >= 0);
+			for (int k = 0; k < 5; k++)
+				pthread_create(&t, NULL, block_in, &p[0]);
+			usleep(10000);
+			if (i % 2)
+				execl("/bin/true", "true", NULL);
+			_exit(0);
+		}
+		reap(pid);
+		wait_processes(before);
+		long fd = listen_on(1234);
+		ATF_CHECK_MSG(fd >= 0, "%s: %s", i % 2 ? "exec" : "exit", strerror(-fd));
+		MUST(close, fd);
+	}
+}
+
+/* The server is killed: clean errors, and no garbage. */
+ATF_TC_WITHOUT_HEAD(server_dies);
+ATF_TC_BODY(server_dies, tc)
+{
+	pthread_t t;
+	void *r;
+
+	client_start();
+	MUST(pipe2, blocked_pipe, 0);
+	pthread_create(&t, NULL, block, NULL);
+	while (!blocked)
+		usleep(1000);
+	usleep(20000);
+	kill(server_pid(), SIGKILL);
+	pthread_join(t, &r);
+	ATF_CHECK_EQ((long)r, -ENOTCONN);
+	for (int i = 0; i < 3; i++) {
+		ATF_CHECK_EQ(S(getpid), -ENOTCONN);
+		ATF_CHECK_EQ(S(write, blocked_pipe[1], "x", 1), -ENOTCONN);
+	}
+}
+
+/* A thousand short-lived clients leave nothing. */
+ATF_TC(short_lives);
+ATF_TC_HEAD(short_lives, tc)
+{
+	atf_tc_set_md_var(tc, "timeout", "120");
+}
+ATF_TC_BODY(short_lives, tc)
+{
+	struct rump_sp_hello_reply r;
+	long before = 0, rss = 0;
+
+	server_start();
+	for (int i = 0; i < 2000; i++) {
+		if (i == 1000) {
+			wait_processes(0 + processes());
+			usleep(100000);
+			before = processes();
+			rss = server_rss();
+		}
+		close(raw_client(RUMP_SP_GUEST, NULL, &r));
+		check_server();
+	}
+	wait_processes(before);
+	ATF_CHECK_MSG(server_rss() < rss + 2048, "%ld KB became %ld", rss, server_rss());
+}
+
+/* ---- descriptors ------------------------------------------------------------------------------------------ */
+
+ATF_TC_WITHOUT_HEAD(own_descriptors);
+ATF_TC_BODY(own_descriptors, tc)
+{
+	struct rlimit rl, now;
+	int ours = -1, n = 0, fd;
+
+	/* A program with a low limit finds all its numbers free. */
+	ATF_REQUIRE_EQ(getrlimit(RLIMIT_NOFILE, &rl), 0);
+	if (rl.rlim_max <= 256)
+		atf_tc_skip("the hard limit is too low");
+	rl.rlim_cur = 256;
+	ATF_REQUIRE_EQ(setrlimit(RLIMIT_NOFILE, &rl), 0);
+	client_start();
+	ATF_REQUIRE_EQ(getrlimit(RLIMIT_NOFILE, &now), 0);
+	ATF_CHECK_EQ(now.rlim_cur, rl.rlim_cur);
+	for (fd = 0; fd < 10000; fd++) {
+		if (!rumpclient_owns_fd(fd))
+			continue;
+		ours = fd;
+		n++;
+	}
+	ATF_CHECK_EQ(n, 1);
+	ATF_CHECK_MSG(ours >= 256, "it is %d", ours);
+	ATF_CHECK(fcntl(ours, F_GETFD) & FD_CLOEXEC);
+	for (n = 0; open("/dev/null", O_RDONLY) >= 0; n++)
+		;
+	ATF_CHECK_MSG(n >= 250, "only %d", n);
+	/* It gives way, and everything goes on. */
+	ATF_CHECK_EQ(rumpclient_move_fd(ours), 0);
+	ATF_CHECK(!rumpclient_owns_fd(ours));
+	ATF_CHECK(fcntl(ours, F_GETFD) < 0);
+	MUST(getpid);
+	ATF_CHECK_EQ(rumpclient_move_fd(3), 0);
+	MUST(getpid);
+}
+
+/* What a client sees when it can't be one: one line, which quotes the URL. */
+ATF_TC_WITHOUT_HEAD(bad_url);
+ATF_TC_BODY(bad_url, tc)
+{
+	static const struct { const char *url; int err; } t[] = {
+		{ "tcp://x:1", -EINVAL }, { "unix://", -EINVAL }, { "unix:///nowhere", -ENOENT },
+		{ "unix://@nobody-listens-here", -ECONNREFUSED },
+	};
+	char line[512];
+	int p[2], saved = dup(2);
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		ATF_REQUIRE_EQ(pipe(p), 0);
+		dup2(p[1], 2);
+		close(p[1]);
+		setenv("RUMP_SERVER", t[i].url, 1);
+		ATF_CHECK_EQ(rumpclient_init(), t[i].err);
+		dup2(saved, 2);
+		n = read(p[0], line, sizeof(line) - 1);
+		close(p[0]);
+		ATF_REQUIRE(n > 0);
+		line[n] = '\0';
+		ATF_CHECK_MSG(strstr(line, t[i].url) && strchr(line, '\n') == line + n - 1, "%s", line);
+		ATF_CHECK(S(getpid) < 0);
+	}
+}
+
+ATF_TP_ADD_TCS(tp)
+{
+	ATF_TP_ADD_TC(tp, fork_announced);
+	ATF_TP_ADD_TC(tp, fork_silent);
+	ATF_TP_ADD_TC(tp, fork_given_up);
+	ATF_TP_ADD_TC(tp, many_blocked);
+	ATF_TP_ADD_TC(tp, threads_end);
+	ATF_TP_ADD_TC(tp, interrupted);
+	ATF_TP_ADD_TC(tp, restarted);
+	ATF_TP_ADD_TC(tp, call_in_handler);
+	ATF_TP_ADD_TC(tp, longjmp_out);
+	ATF_TP_ADD_TC(tp, raised);
+	ATF_TP_ADD_TC(tp, signal_storm);
+	ATF_TP_ADD_TC(tp, sizes);
+	ATF_TP_ADD_TC(tp, half_mapped);
+	ATF_TP_ADD_TC(tp, killed);
+	ATF_TP_ADD_TC(tp, exit_and_exec);
+	ATF_TP_ADD_TC(tp, server_dies);
+	ATF_TP_ADD_TC(tp, short_lives);
+	ATF_TP_ADD_TC(tp, own_descriptors);
+	ATF_TP_ADD_TC(tp, bad_url);
+	return atf_no_error();
+}
