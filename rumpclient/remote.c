@@ -461,8 +461,13 @@ static int chan_get(struct chan **cp)
 	int err;
 
 	if (self.depth == DEPTH) {
-		/* Handlers have left by longjmp(): nobody waits on these any more. */
-		for (i = 0; i < DEPTH; i++)
+		/* Handlers have left by longjmp(): nobody waits on these any more.  One
+		 * stays open at any moment, for the process there to live on. */
+		chan_close(&self.chan[0]);
+		err = chan_open(&self.chan[0]);
+		if (err)
+			return err;
+		for (i = 1; i < DEPTH; i++)
 			chan_close(&self.chan[i]);
 		self.depth = 0;
 	}
