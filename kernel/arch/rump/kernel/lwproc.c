@@ -111,6 +111,15 @@ static void block_signals(void)
 	set_current_blocked(&all);
 }
 
+/* Agents, from whom tasks inherit their mask, take no signals. */
+static void unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	set_current_blocked(&none);
+}
+
 static void free_proc(struct kref *ref)
 {
 	struct rump_proc *p = container_of(ref, struct rump_proc, ref);
@@ -166,6 +175,7 @@ static int task_first(void *arg)
 	struct start s = *(struct start *)arg;
 
 	kfree(arg);
+	unblock_signals();
 	current->thread.proc = s.proc;
 	if (!s.proc)
 		rump_signals_init();
