@@ -8,12 +8,13 @@ set -u
 
 b=$1
 shift
-db=$PWD/$b/tests/results.db
+# Several runs at once, of parts, do not mix.
+db=$PWD/$b/tests/results.$$.db
 log=$PWD/$b/tests/kyua.log
 kyua="kyua --config=none --logfile=$log -v parallelism=${RUMP_TEST_JOBS:-$(nproc)}"
 
 unset RUMP_SERVER RUMP_NCPU RUMP_MEMLIMIT RUMP_VERBOSE RUMP_MOUNT RUMPHIJACK LD_PRELOAD
-rm -f "$db"
+trap 'mv -f "$db" "$PWD/$b/tests/results.db" 2>/dev/null' EXIT
 $kyua test --kyuafile="$b/tests/Kyuafile" --results-file="$db" "$@" |
 	grep -v -e '->  passed' -e '->  skipped' -e '^Results' -e '^$'
 
