@@ -17,7 +17,8 @@
  *
  * Limits: copies of one rump descriptor (dup) are one member, where the host
  * tells them apart by number; an epoll descriptor that gets its rump side after
- * it became a member of another does not wake the outer one.
+ * it became a member of another does not wake the outer one; an outer one may
+ * report an inner one that has nothing any more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -157,7 +158,7 @@ long hijack_epoll_ctl(long nr, const long a[6])
 			r->host_too = 1;
 		epoll_note_host(a[0]);
 		ret = host_pass(nr, a);
-		if (ret < 0 || !inner || !r)
+		if (ret < 0 || !inner)
 			return ret;
 		rfd = inner->rfd;	/* nested: both sides of the inner one */
 	}

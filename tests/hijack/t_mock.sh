@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# librumphijack by itself: the "rump kernel" is a directory and the host's own
+# sockets, at other numbers (mock/mock.c).
+. "$(atf_get_srcdir)/../env.sh"
+
+hj() {
+	mkdir -p root/mnt
+	MOCK_ROOT=$(pwd)/root LD_LIBRARY_PATH=$B/tests/hijack/mock \
+	    LD_PRELOAD=$B/hijack/librumphijack.so timeout 60 "$@"
+}
+
+# One case of h_calls, on the host first: a failure there is the test's.
+calls() {
+	atf_test_case "$1"
+	eval "${1}_body() { atf_check '$B/tests/hijack/h_calls' $1
+	    atf_check hj '$B/tests/hijack/h_calls' $1; }"
+}
+calls numbers
+calls poll
+calls select
+calls epoll
+calls data
+
+atf_test_case names
+names_body() {
+	mkdir host
+	atf_check "$B/tests/hijack/h_calls" names "$(pwd)/host"
+	atf_check hj "$B/tests/hijack/h_calls" names /rump/mnt
+}
+
+atf_test_case coreutils
+coreutils_body() {
+	mkdir -p tree/a/b
+	echo one >tree/a/1
+	dd if=/dev/urandom of=tree/a/b/2 bs=1000 count=1234 2>dd.err
+	ln -s a/1 tree/link
+	atf_check hj cp -a tree /rump/mnt
+	atf_check diff -r tree root/mnt/tree
+	atf_check hj diff -r tree /rump/mnt/tree
+	hj find /rump/mnt | sed 's,^/rump,root,' | sort >ours
+	find root/mnt | sort >theirs
+	atf_check cmp theirs ours
+	atf_check hj tar cf /rump/mnt/t.tar -C /rump/mnt tree
+	mkdir out
+	atf_check tar xf root/mnt/t.tar -C out
+	atf_check diff -r tree out/tree
+	atf_check -o match:' /rump/mnt/t.tar$' hj sha256sum /rump/mnt/t.tar
+	atf_check hj mv /rump/mnt/tree /rump/mnt/moved
+	atf_check hj mv /rump/mnt/t.tar moved.tar		# EXDEV: copied
+	atf_check tar tf moved.tar -v --wildcards 'tree/a/1' -O -o ignore
+	atf_check hj rm -r /rump/mnt/moved
+	atf_check -o empty ls root/mnt
+}
+
+atf_test_case shell
+shell_body() {
+	cat >script <<-'END'
+		cd /rump/mnt; pwd
+		echo one >f; echo two >>f
+		read x <f; echo $x
+		exec 5<>f; read y <&5; read y <&5; exec 5>&-; echo $y
+		for i in *; do echo "[$i]"; done
+		cd ..; pwd; cd ../tmp; pwd
+	END
+	printf '/rump/mnt\none\ntwo\n[f]\n/rump\n/tmp\n' >expected
+	atf_check -o file:expected hj bash script
+	rm root/mnt/f
+	atf_check -o file:expected hj dash script
+}
+
+atf_test_case bad_words
+bad_words_body() {
+	for w in 'paht=/rump' 'socket=inet4' 'path=rump' 'fdoff=x' ''; do
+		atf_check -s exit:1 -e match:"^librumphijack: RUMPHIJACK: .*${w}.*right are|must" \
+		    hj env "RUMPHIJACK=$w" true
+	done
+	atf_check -s exit:1 -e match:'"x=y": not a word; right are path=DIR' \
+	    env RUMPHIJACK=x=y LD_LIBRARY_PATH="$B/tests/hijack/mock" \
+	    LD_PRELOAD="$B/hijack/librumphijack.so" echo started
+}
+
+atf_test_case scope
+scope_body() {
+	mkdir -p root/data root/mnt
+	echo in >root/data/f
+	hjs() { RUMPHIJACK=$1; export RUMPHIJACK; shift; hj "$@"; }
+	atf_check -o inline:'in\n' hjs blanket=/data cat /data/f
+	atf_check -o inline:'in\n' hjs path=/x/y cat /x/y/data/f
+	atf_check -s exit:1 -e match:'No such file' hjs socket=all cat /rump/data/f
+}
+
+atf_test_case verbose
+verbose_body() {
+	atf_check -e match:'libc: [0-9]+ system call sites, [0-9]+ patched' \
+	    env RUMPHIJACK_VERBOSE=1 LD_LIBRARY_PATH="$B/tests/hijack/mock" \
+	    LD_PRELOAD="$B/hijack/librumphijack.so" true
+}
+
+# Only the interposed names are visible.
+atf_test_case exports
+exports_body() {
+	{
+		sed -n 's/^[FA](\([^,]*\),.*/\1/p' "$TOP/hijack/wrappers.def"
+		printf '%s\n' __fdelt_chk __fdelt_warn pthread_create
+	} | sort >expected
+	nm -D --defined-only "$B/hijack/librumphijack.so" | sed 's/.* //' | sort >names
+	atf_check diff expected names
+}
+
+# No shared library of ours is called for what libc would allocate or lock.
+atf_test_case imports
+imports_body() {
+	nm -D --undefined-only "$B/hijack/librumphijack.so" | sed 's/.* //;s/@.*//' >names
+	atf_check -s exit:1 grep -xE 'malloc|calloc|realloc|free|pthread_mutex_.*|read|write|open.*|close|printf|fprintf' names
+}
+
+atf_init_test_cases() {
+	for t in numbers poll select epoll data names coreutils shell bad_words scope verbose \
+	    exports imports; do
+		atf_add_test_case $t
+	done
+}

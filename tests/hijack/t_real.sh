@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Unmodified programs on a rump kernel: in the process, and in a server.
+. "$(atf_get_srcdir)/../env.sh"
+
+embedded() {
+	LD_PRELOAD=$B/lib/librumphijack.so timeout 60 "$@"
+}
+
+serve() {
+	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$(pwd)/sock"
+}
+remote() {
+	RUMP_SERVER=unix://$(pwd)/sock LD_PRELOAD=$B/lib/librumphijack.so timeout 60 "$@"
+}
+halt() {
+	"$B/tools/rump" halt "unix://$(pwd)/sock" || true
+}
+
+calls() {
+	atf_test_case "$1" cleanup
+	eval "${1}_body() {
+		atf_check embedded '$B/tests/hijack/h_calls' $1
+		serve
+		atf_check remote '$B/tests/hijack/h_calls' $1
+	}
+	${1}_cleanup() { halt; }"
+}
+calls numbers
+calls poll
+calls select
+calls epoll
+calls data
+
+atf_test_case names cleanup
+names_body() {
+	atf_check embedded "$B/tests/hijack/h_calls" names /rump/run
+	serve
+	atf_check remote "$B/tests/hijack/h_calls" names /rump/run
+}
+names_cleanup() { halt; }
+
+atf_test_case processes cleanup
+processes_body() {
+	serve
+	atf_check remote "$B/tests/hijack/h_calls" fork
+	atf_check remote "$B/tests/hijack/h_calls" spawn /rump/run
+}
+processes_cleanup() { halt; }
+
+atf_test_case image
+image_body() {
+	[ -x /sbin/mkfs.ext4 ] || atf_skip "mkfs.ext4 is not installed"
+	truncate -s 32M img
+	atf_check -o ignore -e ignore /sbin/mkfs.ext4 -q img
+	dd if=/dev/urandom of=data bs=1000 count=3000 2>dd.err
+	export RUMP_MOUNT="$(pwd)/img:/mnt"
+	atf_check embedded cp data /rump/mnt/data
+	atf_check embedded cmp data /rump/mnt/data
+	atf_check -o match:'data' embedded ls -l /rump/mnt
+	atf_check embedded mkdir /rump/mnt/d
+	atf_check embedded tar cf /rump/mnt/d/t.tar -C /rump/mnt data
+	atf_check -o inline:'data\n' embedded tar tf /rump/mnt/d/t.tar
+	atf_check embedded rm /rump/mnt/data
+	atf_check -o ignore -e ignore /sbin/e2fsck -fn img
+}
+
+atf_test_case shell cleanup
+shell_body() {
+	serve
+	cat >script <<-'END'
+		cd /rump/run; pwd
+		echo one >f; cat f | tr a-z A-Z >g; cat <g
+		exec 5<>f; cat <&5; exec 5>&-
+		(cd /; pwd; ls /rump/run); /bin/pwd
+		cat f g | wc -l
+		cp /bin/echo e; ./e from rump
+		printf '#!/bin/sh\necho $1 "$0"\n' >s; chmod +x s; ./s script
+		cd ../..; pwd
+	END
+	cat >expected <<-'END'
+		/rump/run
+		ONE
+		one
+		/
+		f
+		g
+		/rump/run
+		2
+		from rump
+		script ./s
+		/
+	END
+	for sh in bash dash; do
+		atf_check -o file:expected remote $sh script
+		atf_check remote rm /rump/run/f /rump/run/g /rump/run/e /rump/run/s
+	done
+	# an environment that was cleaned, and one with another library in it
+	atf_check -o inline:'/rump/run\n' remote sh -c 'cd /rump/run; exec env -i /bin/pwd'
+	atf_check -o match:'init' remote sh -c 'env -i LD_PRELOAD= ls /rump'
+}
+shell_cleanup() { halt; }
+
+atf_test_case outsiders
+outsiders_body() {
+	echo 'int main(void) { return 0; }' >s.c
+	atf_check gcc -static -o static s.c
+	atf_check -e match:'"./static" is statically linked: it cannot load this library' \
+	    embedded sh -c ./static
+}
+
+atf_test_case no_server
+no_server_body() {
+	atf_check -s not-exit:0 -o empty -e match:"$(pwd)/sock" remote echo started
+}
+
+atf_test_case nginx cleanup
+nginx_body() {
+	command -v nginx >/dev/null && command -v curl >/dev/null || atf_skip "no nginx or curl"
+	serve
+	dd if=/dev/urandom of=big bs=1000000 count=20 2>dd.err
+	cat >conf <<-END
+		daemon on; worker_processes 2; error_log $(pwd)/log; pid $(pwd)/pid; user root;
+		events { }
+		http { access_log off; sendfile on; server { listen 8080; root $(pwd); } }
+	END
+	atf_check -e ignore remote nginx -p "$(pwd)" -c "$(pwd)/conf"
+	atf_check remote curl -s -o got http://127.0.0.1:8080/big
+	atf_check cmp big got
+	atf_check -s not-exit:0 curl -s -m 2 http://127.0.0.1:8080/big	# the host has no such port
+	atf_check kill -HUP $(cat pid)
+	sleep 1
+	atf_check remote curl -s -o again http://127.0.0.1:8080/big
+	atf_check cmp big again
+	atf_check -o match:'LISTEN.*:8080' remote ss -tln
+}
+nginx_cleanup() {
+	kill $(cat pid)
+	halt
+}
+
+atf_test_case python cleanup
+python_body() {
+	command -v python3 >/dev/null || atf_skip "no python3"
+	serve
+	cat >t.py <<-'END'
+		import asyncio, os, subprocess, tempfile, glob
+		async def main():
+		    async def serve(r, w):
+		        w.write((await r.readline()).upper()); await w.drain(); w.close()
+		    s = await asyncio.start_server(serve, "127.0.0.1", 0)
+		    r, w = await asyncio.open_connection(*s.sockets[0].getsockname())
+		    w.write(b"hello\n")
+		    print((await r.readline()).decode().strip())
+		    p = await asyncio.create_subprocess_exec("cat", stdin=subprocess.PIPE,
+		        stdout=subprocess.PIPE)
+		    print((await p.communicate(b"sub"))[0].decode())
+		asyncio.run(main())
+		os.chdir("/rump/run")
+		with tempfile.TemporaryDirectory(dir=".") as d:
+		    open(d + "/x", "w").write("text")
+		    print(glob.glob(d + "/*")[0][-2:], subprocess.check_output(["cat", d + "/x"]))
+		print(os.listdir("."), subprocess.check_output("pwd", cwd="/rump/tmp"))
+	END
+	printf "HELLO\nsub\n/x b'text'\n[] b'/rump/tmp\\\\n'\n" >expected
+	atf_check -o file:expected remote python3 t.py
+}
+python_cleanup() { halt; }
+
+atf_init_test_cases() {
+	for t in numbers poll select epoll data names processes image shell outsiders no_server \
+	    nginx python; do
+		atf_add_test_case $t
+	done
+}
