@@ -2,26 +2,22 @@
 # Unmodified programs on a rump kernel: in the process, and in a server.
 . "$(atf_get_srcdir)/../env.sh"
 
-embedded() {
-	LD_PRELOAD=$B/lib/librumphijack.so timeout 60 "$@"
-}
+embedded="timeout 60 env LD_PRELOAD=$B/lib/librumphijack.so"
+remote="$embedded RUMP_SERVER=unix://$PWD/sock"
 
 serve() {
-	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$(pwd)/sock"
-}
-remote() {
-	RUMP_SERVER=unix://$(pwd)/sock LD_PRELOAD=$B/lib/librumphijack.so timeout 60 "$@"
+	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$PWD/sock"
 }
 halt() {
-	"$B/tools/rump" halt "unix://$(pwd)/sock" || true
+	"$B/tools/rump" halt "unix://$PWD/sock" || true
 }
 
 calls() {
 	atf_test_case "$1" cleanup
 	eval "${1}_body() {
-		atf_check embedded '$B/tests/hijack/h_calls' $1
+		atf_check $embedded '$B/tests/hijack/h_calls' $1
 		serve
-		atf_check remote '$B/tests/hijack/h_calls' $1
+		atf_check $remote '$B/tests/hijack/h_calls' $1
 	}
 	${1}_cleanup() { halt; }"
 }
@@ -33,17 +29,17 @@ calls data
 
 atf_test_case names cleanup
 names_body() {
-	atf_check embedded "$B/tests/hijack/h_calls" names /rump/run
+	atf_check $embedded "$B/tests/hijack/h_calls" names /rump/run
 	serve
-	atf_check remote "$B/tests/hijack/h_calls" names /rump/run
+	atf_check $remote "$B/tests/hijack/h_calls" names /rump/run
 }
 names_cleanup() { halt; }
 
 atf_test_case processes cleanup
 processes_body() {
 	serve
-	atf_check remote "$B/tests/hijack/h_calls" fork
-	atf_check remote "$B/tests/hijack/h_calls" spawn /rump/run
+	atf_check $remote "$B/tests/hijack/h_calls" fork
+	atf_check $remote "$B/tests/hijack/h_calls" spawn /rump/run
 }
 processes_cleanup() { halt; }
 
@@ -54,13 +50,13 @@ image_body() {
 	atf_check -o ignore -e ignore /sbin/mkfs.ext4 -q img
 	dd if=/dev/urandom of=data bs=1000 count=3000 2>dd.err
 	export RUMP_MOUNT="$(pwd)/img:/mnt"
-	atf_check embedded cp data /rump/mnt/data
-	atf_check embedded cmp data /rump/mnt/data
-	atf_check -o match:'data' embedded ls -l /rump/mnt
-	atf_check embedded mkdir /rump/mnt/d
-	atf_check embedded tar cf /rump/mnt/d/t.tar -C /rump/mnt data
-	atf_check -o inline:'data\n' embedded tar tf /rump/mnt/d/t.tar
-	atf_check embedded rm /rump/mnt/data
+	atf_check $embedded cp data /rump/mnt/data
+	atf_check $embedded cmp data /rump/mnt/data
+	atf_check -o match:'data' $embedded ls -l /rump/mnt
+	atf_check $embedded mkdir /rump/mnt/d
+	atf_check $embedded tar cf /rump/mnt/d/t.tar -C /rump/mnt data
+	atf_check -o inline:'data\n' $embedded tar tf /rump/mnt/d/t.tar
+	atf_check $embedded rm /rump/mnt/data
 	atf_check -o ignore -e ignore /sbin/e2fsck -fn img
 }
 
@@ -91,12 +87,12 @@ shell_body() {
 		/
 	END
 	for sh in bash dash; do
-		atf_check -o file:expected remote $sh script
-		atf_check remote rm /rump/run/f /rump/run/g /rump/run/e /rump/run/s
+		atf_check -o file:expected $remote $sh script
+		atf_check $remote rm /rump/run/f /rump/run/g /rump/run/e /rump/run/s
 	done
 	# an environment that was cleaned, and one with another library in it
-	atf_check -o inline:'/rump/run\n' remote sh -c 'cd /rump/run; exec env -i /bin/pwd'
-	atf_check -o match:'init' remote sh -c 'env -i LD_PRELOAD= ls /rump'
+	atf_check -o inline:'/rump/run\n' $remote sh -c 'cd /rump/run; exec env -i /bin/pwd'
+	atf_check -o match:'init' $remote sh -c 'env -i LD_PRELOAD= ls /rump'
 }
 shell_cleanup() { halt; }
 
@@ -105,12 +101,12 @@ outsiders_body() {
 	echo 'int main(void) { return 0; }' >s.c
 	atf_check gcc -static -o static s.c
 	atf_check -e match:'"./static" is statically linked: it cannot load this library' \
-	    embedded sh -c ./static
+	    $embedded sh -c ./static
 }
 
 atf_test_case no_server
 no_server_body() {
-	atf_check -s not-exit:0 -o empty -e match:"$(pwd)/sock" remote echo started
+	atf_check -s not-exit:0 -o empty -e match:"$(pwd)/sock" $remote echo started
 }
 
 atf_test_case nginx cleanup
@@ -123,15 +119,15 @@ nginx_body() {
 		events { }
 		http { access_log off; sendfile on; server { listen 8080; root $(pwd); } }
 	END
-	atf_check -e ignore remote nginx -p "$(pwd)" -c "$(pwd)/conf"
-	atf_check remote curl -s -o got http://127.0.0.1:8080/big
+	atf_check -e ignore $remote nginx -p "$(pwd)" -c "$(pwd)/conf"
+	atf_check $remote curl -s -o got http://127.0.0.1:8080/big
 	atf_check cmp big got
 	atf_check -s not-exit:0 curl -s -m 2 http://127.0.0.1:8080/big	# the host has no such port
 	atf_check kill -HUP $(cat pid)
 	sleep 1
-	atf_check remote curl -s -o again http://127.0.0.1:8080/big
+	atf_check $remote curl -s -o again http://127.0.0.1:8080/big
 	atf_check cmp big again
-	atf_check -o match:'LISTEN.*:8080' remote ss -tln
+	atf_check -o match:'LISTEN.*:8080' $remote ss -tln
 }
 nginx_cleanup() {
 	kill $(cat pid)
@@ -162,7 +158,7 @@ python_body() {
 		print(os.listdir("."), subprocess.check_output("pwd", cwd="/rump/tmp"))
 	END
 	printf "HELLO\nsub\n/x b'text'\n[] b'/rump/tmp\\\\n'\n" >expected
-	atf_check -o file:expected remote python3 t.py
+	atf_check -o file:expected $remote python3 t.py
 }
 python_cleanup() { halt; }
 
