@@ -187,6 +187,11 @@ ATF_TC_BODY(aio, tc)
 	int fd = MUST(openat, AT_FDCWD, "/tmp/aio", O_RDWR | O_CREAT, 0600);
 	char buf[8] = "aio";
 
+	if (sys_where() == SYS_REMOTE) {
+		/* libaio looks into a ring in its own memory, which a server can't make. */
+		MUSTFAIL(ENOSYS, io_setup, 8, &ctx);
+		return;
+	}
 	MUST(io_setup, 8, &ctx);
 	cb.aio_fildes = fd;
 	cb.aio_buf = (uintptr_t)buf;
