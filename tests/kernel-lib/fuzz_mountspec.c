@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * fuzz_mountspec.c - any bytes as a list of mount specifications.  t_mountspec
  * runs it on random strings; with libFuzzer:

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef TESTS_FUZZ_MOUNTSPEC_H
 #define TESTS_FUZZ_MOUNTSPEC_H
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* RUMP_MOUNT, rump_pub_mount(), rump_pub_etfs_*() and shutdown, with the kernel. */
 #include <atf-c.h>
 #include <errno.h>

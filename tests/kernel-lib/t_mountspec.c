@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The parser of mount specifications (kernel/lib/mountspec.c). */
 #include <atf-c.h>
 #include <errno.h>

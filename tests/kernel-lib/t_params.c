@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* RUMP_NCPU, RUMP_MEMLIMIT, RUMP_VERBOSE (kernel/lib/params.c). */
 #include <atf-c.h>
 #include <errno.h>
