@@ -104,9 +104,7 @@ static long make_side(int fd)
 	if (ret < 0)
 		goto free;
 	pair[0] = move_up(pair[0]);
-	hijack_depth++;
-	ret = rumpclient_syscall_fd(SYS_epoll_create1, (const long[6]){ EPOLL_CLOEXEC }, pair[1]);
-	hijack_depth--;
+	ret = rump_call_fd(SYS_epoll_create1, (const long[6]){ EPOLL_CLOEXEC }, pair[1]);
 	if (ret < 0)
 		goto close;
 	sides[i].rfd = ret;

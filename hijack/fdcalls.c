@@ -66,9 +66,7 @@ long hijack_make_fd(long nr, const long a[6], int cloexec)
 	near = make_pair(cloexec, &far);
 	if (near < 0)
 		return near;
-	hijack_depth++;
-	rfd = rumpclient_syscall_fd(nr, a, far);
-	hijack_depth--;
+	rfd = rump_call_fd(nr, a, far);
 	if (rfd < 0 || rfd >= FDMAP_MAX) {
 		close_host(near);
 		return rfd < 0 ? rfd : -EMFILE;

@@ -57,6 +57,10 @@ long hijack_call(long nr, const long a[6]);
  */
 extern __thread int hijack_depth __attribute__((tls_model("initial-exec")));
 
+/* The call with its result, on stderr (RUMPHIJACK_VERBOSE=2). */
+extern int hijack_tracing;
+void hijack_trace(long nr, const long a[6], long ret);
+
 static inline long rump_call(long nr, const long a[6])
 {
 	long ret;
@@ -64,6 +68,21 @@ static inline long rump_call(long nr, const long a[6])
 	hijack_depth++;
 	ret = rumpclient_syscall(nr, a);
 	hijack_depth--;
+	if (__builtin_expect(hijack_tracing, 0))
+		hijack_trace(nr, a, ret);
+	return ret;
+}
+
+/* The same for a call that returns a descriptor; far is its placeholder's far end. */
+static inline long rump_call_fd(long nr, const long a[6], int far)
+{
+	long ret;
+
+	hijack_depth++;
+	ret = rumpclient_syscall_fd(nr, a, far);
+	hijack_depth--;
+	if (__builtin_expect(hijack_tracing, 0))
+		hijack_trace(nr, a, ret);
 	return ret;
 }
 #define rump(nr, ...)	rump_call(nr, (const long[6]){ __VA_ARGS__ })
@@ -96,7 +115,6 @@ struct scope {
 	uint64_t families;		/* bit AF_xxx: sockets of it are the rump kernel's */
 	int fdoff;			/* lowest number of a rump descriptor, 0: any */
 	int vfs_sync;			/* sync(2) reaches the rump kernel too */
-	int verbose;
 };
 extern struct scope scope;
 

@@ -20,6 +20,8 @@
 
 int hijack_state;
 int hijack_patched;
+int hijack_tracing;
+static int verbose;
 
 static void line(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 static void line(const char *fmt, va_list ap)
@@ -67,7 +69,8 @@ static void read_scope(void)
 	if (scope_parse(words, &scope, store, sizeof(store), err, sizeof(err)) < 0)
 		hijack_die("%s", err);
 	words = getenv("RUMPHIJACK_VERBOSE");
-	scope.verbose = words && *words && strcmp(words, "0") != 0;
+	verbose = words && *words && strcmp(words, "0") != 0;
+	hijack_tracing = verbose && strcmp(words, "2") == 0;
 }
 
 /* The directory that an exec left the process in. */
@@ -104,7 +107,7 @@ static void start(void)
 	if (hijack_patched)
 		wrap_bypass();
 	hijack_state = 1;
-	if (scope.verbose) {
+	if (verbose) {
 		if (err < 0)
 			hijack_say("libc was not patched (%s): wrappers only", strerror(-err));
 		else

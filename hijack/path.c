@@ -5,13 +5,12 @@
  * A name is the rump kernel's if it lies under one of the scope's prefixes;
  * path= cuts the prefix off, blanket= leaves it.  Names are compared as they
  * are written: "." and ".." are followed in the text, symbolic links are not
- * (each kernel follows its own).  A relative name starts at the directory that
- * the process is in: the host's, or one of the rump kernel, whose process then
- * is there too, so that such a name can be handed on as it is unless ".." leads
- * out of the prefix.
+ * (each kernel follows its own).  A relative name starts at a directory of
+ * either kernel, and is handed on as it is unless it leads into a prefix or
+ * out of one.  The process in the rump kernel is in the directory that the
+ * program is in, if that is the rump kernel's.
  *
- * Limits: a symbolic link of the host into a prefix, and ".." out of a prefix
- * below a directory descriptor, stay in the kernel that they start in.
+ * Limit: a symbolic link of the host into a prefix stays in the host.
  *
  * Compiled to use general registers only, as want.c, for path_maybe().
  */
@@ -21,12 +20,10 @@
 #include "hijack.h"
 
 static int cwd_rump;		/* the process is in a directory of the rump kernel */
-static int host_near = -1;	/* its host directory has a prefix below it; -1: not known */
 
 void path_cwd_host(void)
 {
 	cwd_rump = 0;
-	host_near = -1;
 }
 
 void path_cwd_rump(void)
@@ -98,6 +95,33 @@ static int is_odd(const char *s)
 	return 0;
 }
 
+/*
+ * Could this relative name lead from some directory of the host into a prefix?
+ * Then it has a "..", or begins with a component that a prefix has, too.
+ */
+static int may_enter(const char *path)
+{
+	const char *s;
+	size_t n, i;
+	int k;
+
+	while (path[0] == '.' && path[1] == '/')
+		for (path++; *path == '/'; path++)
+			;
+	for (n = 0; !IS_END(path[n]); n++)
+		;
+	for (k = 0; n && k < scope.nprefix; k++) {
+		for (s = scope.prefix[k].s; *s; s += i) {
+			s++;
+			for (i = 0; !IS_END(s[i]); i++)
+				;
+			if (i == n && begins(path, s, n))
+				return 1;
+		}
+	}
+	return has_dotdot(path);
+}
+
 int path_fd(const char *path)
 {
 	static const char dev[] = "/dev/", fd[] = "fd/", self[] = "/proc/self/fd/",
@@ -144,9 +168,9 @@ int path_maybe(int dirfd, const char *path)
 		fd = path_fd(path);
 		return fd >= 0 && fdmap_peek(fd) != FD_HOST;
 	}
-	if (dirfd != AT_FDCWD)
-		return fdmap_peek(dirfd) != FD_HOST;
-	return cwd_rump || host_near || has_dotdot(path);
+	if (dirfd != AT_FDCWD ? fdmap_peek(dirfd) != FD_HOST : cwd_rump)
+		return 1;
+	return may_enter(path);
 }
 
 /*
@@ -187,42 +211,20 @@ static long append(char *out, size_t len, const char *path)
 	return len;
 }
 
-/* getcwd(2) of the host into buf, without a slash at the end; length or -errno. */
-static long host_cwd(char buf[PATH_BUF])
-{
-	long len = host(SYS_getcwd, buf, PATH_BUF);
-	int i;
-
-	if (len < 0)
-		return len;
-	len--;
-	if (buf[0] != '/')
-		return -ENOENT;		/* "(unreachable)..." */
-	if (len == 1)
-		buf[--len] = '\0';
-	host_near = 0;
-	for (i = 0; i < scope.nprefix; i++)
-		if ((size_t)len < scope.prefix[i].len && begins(scope.prefix[i].s, buf, len) &&
-		    scope.prefix[i].s[len] == '/')
-			host_near = 1;
-	return len;
-}
-
-long path_getcwd(char *buf, size_t size)
+/* The rump kernel's own absolute name in buf becomes the program's; len counts the NUL. */
+static long name_outside(char *buf, long len, size_t size)
 {
 	const struct prefix *cut = NULL;
-	long len;
-	int i;
+	long i;
 
-	for (i = scope.nprefix - 1; i >= 0; i--)
-		if (scope.prefix[i].cut)
-			cut = &scope.prefix[i];
-	len = rump(SYS_getcwd, (long)buf, size);
 	if (len < 0 || buf[0] != '/')
-		return len < 0 ? len : -ENOENT;
+		return len < 0 ? len : -ENOENT;		/* "(unreachable)..." */
 	for (i = 0; i < scope.nprefix; i++)
 		if (!scope.prefix[i].cut && under(buf, &scope.prefix[i]))
 			return len;
+	for (i = scope.nprefix - 1; i >= 0; i--)
+		if (scope.prefix[i].cut)
+			cut = &scope.prefix[i];
 	if (!cut)
 		return len;
 	if (len == 2)
@@ -236,6 +238,50 @@ long path_getcwd(char *buf, size_t size)
 	len += cut->len;
 	buf[len - 1] = '\0';
 	return len;
+}
+
+long path_getcwd(char *buf, size_t size)
+{
+	return name_outside(buf, rump(SYS_getcwd, (long)buf, size), size);
+}
+
+/*
+ * The program's name of a directory into buf, without a slash at the end; length
+ * without the NUL, or -errno.  fd is the program's number, own the kernel's.
+ */
+static long name_dir(enum side side, int fd, int own, char buf[PATH_BUF])
+{
+	static const char self[] = "/proc/self/fd/";
+	char link[sizeof(self) + 12], digits[12];
+	size_t n, d = 0;
+	long len;
+
+	if (fd == AT_FDCWD) {
+		len = side == SIDE_RUMP ? path_getcwd(buf, PATH_BUF) :
+		    host(SYS_getcwd, buf, PATH_BUF);
+	} else {
+		for (n = 0; n < sizeof(self) - 1; n++)
+			link[n] = self[n];
+		do
+			digits[d++] = '0' + own % 10;
+		while (own /= 10);
+		while (d)
+			link[n++] = digits[--d];
+		link[n] = '\0';
+		if (side == SIDE_RUMP)
+			len = rump(SYS_readlink, (long)link, (long)buf, PATH_BUF - 1);
+		else
+			len = host(SYS_readlink, link, buf, PATH_BUF - 1);
+		if (len >= 0)
+			buf[len++] = '\0';
+		if (side == SIDE_RUMP)
+			len = name_outside(buf, len, PATH_BUF);
+	}
+	if (len < 2 || buf[0] != '/')
+		return len < 0 ? len : -ENOENT;
+	if (len == 2)
+		buf[--len] = '\0';
+	return len - 1;
 }
 
 /*
@@ -306,36 +352,28 @@ int path_where(int dirfd, const char *path, struct where *w)
 		return 0;
 	}
 
-	if (dirfd != AT_FDCWD) {
-		if (fdmap_get(dirfd) == FD_RUMP) {
-			w->side = SIDE_RUMP;
-			w->dirfd = fdmap_num[dirfd];
-		}
-		return 0;
-	}
-
-	if (cwd_rump) {
+	if (dirfd != AT_FDCWD && fdmap_get(dirfd) == FD_RUMP) {
 		w->side = SIDE_RUMP;
-		if (!has_dotdot(path))
-			return 0;
-		len = path_getcwd(w->buf, sizeof(w->buf));
-		p = len < 0 ? NULL : prefix_of(w->buf);
-		if (!p || !escapes(path, components(w->buf + p->len)))
-			return 0;	/* also a directory that was removed, or is unreachable */
-		len = append(w->buf, len - 1, path);
-		if (len < 0)
-			return len;
-		decide(w);
-		return 0;
+		w->dirfd = fdmap_num[dirfd];
+	} else if (dirfd == AT_FDCWD && cwd_rump) {
+		w->side = SIDE_RUMP;
 	}
-
-	if (!host_near && !has_dotdot(path))
+	if (w->side == SIDE_RUMP ? !has_dotdot(path) : !may_enter(path))
 		return 0;
-	len = host_cwd(w->buf);
-	if (len < 0 || (!host_near && !has_dotdot(path)))
+
+	/* A directory that cannot be named, a removed one perhaps: nothing leads out. */
+	len = name_dir(w->side, dirfd, w->dirfd, w->buf);
+	if (len < 0)
+		return 0;
+	p = prefix_of(w->buf);
+	if (w->side == SIDE_RUMP && (!p || !escapes(path, components(w->buf + p->len))))
 		return 0;
 	len = append(w->buf, len, path);
-	if (len > 0 && prefix_of(w->buf))
+	if (len < 0)
+		return w->side == SIDE_RUMP ? len : 0;
+	if (w->side == SIDE_RUMP || prefix_of(w->buf)) {
+		w->dirfd = AT_FDCWD;
 		decide(w);
+	}
 	return 0;
 }
