@@ -78,6 +78,9 @@ int hostfd_take(int fd)
 		}
 		if (new < 0)
 			new = dup_above(fd, rl.rlim_cur - rl.rlim_cur / 4);
+		/* A server has more than that; and any number is better than none. */
+		if (new == -EMFILE)
+			new = dup_above(fd, 0);
 	}
 	pthread_mutex_unlock(&limit_lock);
 	if (new >= 0)
