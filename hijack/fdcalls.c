@@ -238,9 +238,9 @@ static int make_room(int fd)
 	int kind = fdmap_peek(fd), moved;
 
 	if (rumpclient_owns_fd(fd)) {
-		hijack_depth++;
+		hijack_enter();
 		moved = rumpclient_move_fd(fd);
-		hijack_depth--;
+		hijack_leave();
 		return moved < 0 ? moved : 0;
 	}
 	return kind == FD_OWN ? -EBADF : 0;

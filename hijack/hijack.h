@@ -54,8 +54,21 @@ long hijack_call(long nr, const long a[6]);
 
 /*
  * Above 0: the thread is inside our own libraries, whose calls are the host's.
+ * It went in where the stack was at hijack_base.
  */
 extern __thread int hijack_depth __attribute__((tls_model("initial-exec")));
+extern __thread char *hijack_base __attribute__((tls_model("initial-exec")));
+
+static inline __attribute__((always_inline)) void hijack_enter(void)
+{
+	if (!hijack_depth++)
+		hijack_base = __builtin_frame_address(0);
+}
+
+static inline void hijack_leave(void)
+{
+	hijack_depth--;
+}
 
 /* The call with its result, on stderr (RUMPHIJACK_VERBOSE=2). */
 extern int hijack_tracing;
@@ -65,9 +78,9 @@ static inline long rump_call(long nr, const long a[6])
 {
 	long ret;
 
-	hijack_depth++;
+	hijack_enter();
 	ret = rumpclient_syscall(nr, a);
-	hijack_depth--;
+	hijack_leave();
 	if (__builtin_expect(hijack_tracing, 0))
 		hijack_trace(nr, a, ret);
 	return ret;
@@ -78,9 +91,9 @@ static inline long rump_call_fd(long nr, const long a[6], int far)
 {
 	long ret;
 
-	hijack_depth++;
+	hijack_enter();
 	ret = rumpclient_syscall_fd(nr, a, far);
-	hijack_depth--;
+	hijack_leave();
 	if (__builtin_expect(hijack_tracing, 0))
 		hijack_trace(nr, a, ret);
 	return ret;

@@ -29,13 +29,13 @@ static void line(const char *fmt, va_list ap)
 	char buf[1024];
 	int n, m;
 
-	hijack_depth++;
+	hijack_enter();
 	n = snprintf(buf, sizeof(buf), "librumphijack: ");
 	m = vsnprintf(buf + n, sizeof(buf) - n - 1, fmt, ap);
 	n += m < (int)sizeof(buf) - n - 2 ? m : (int)sizeof(buf) - n - 2;
 	buf[n++] = '\n';
 	host(SYS_write, 2, buf, n);
-	hijack_depth--;
+	hijack_leave();
 }
 
 void hijack_say(const char *fmt, ...)
@@ -125,9 +125,9 @@ void hijack_init(void)
 		hijack_state = -1;
 		return;
 	}
-	hijack_depth++;
+	hijack_enter();
 	start();
-	hijack_depth--;
+	hijack_leave();
 	enter_cwd();
 }
 

@@ -66,9 +66,9 @@ long hijack_clone(long nr, const long a[6])
 
 	handshake = rumpclient_is_remote() == 1 && !proc_is_vfork_child();
 	if (handshake) {
-		hijack_depth++;
+		hijack_enter();
 		err = rumpclient_prefork(&cookie);
-		hijack_depth--;
+		hijack_leave();
 		if (err < 0 && err != -EOPNOTSUPP && err != -ENOTCONN)
 			return -EAGAIN;
 	}
@@ -77,7 +77,7 @@ long hijack_clone(long nr, const long a[6])
 		owner->pid = my_pid();
 	if (!handshake || err < 0)
 		return pid;
-	hijack_depth++;
+	hijack_enter();
 	if (pid == 0) {
 		err = rumpclient_fork_init(&cookie);
 		if (err < 0)
@@ -86,7 +86,7 @@ long hijack_clone(long nr, const long a[6])
 	} else if (pid < 0) {
 		rumpclient_fork_cancel(&cookie);
 	}
-	hijack_depth--;
+	hijack_leave();
 	return pid;
 }
 
@@ -96,9 +96,9 @@ static void shut_down(void)
 {
 	if (hijack_state <= 0 || proc_is_vfork_child())
 		return;
-	hijack_depth++;
+	hijack_enter();
 	rumpclient_shutdown();
-	hijack_depth--;
+	hijack_leave();
 }
 
 long hijack_exit(long nr, const long a[6])

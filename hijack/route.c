@@ -18,6 +18,7 @@
 #endif
 
 __thread int hijack_depth __attribute__((tls_model("initial-exec")));
+__thread char *hijack_base __attribute__((tls_model("initial-exec")));
 
 const struct rump_sysrow hijack_rows[RUMP_NSYSROWS] = {
 #define S(name, ret, how, ...)	[SYS_##name] = RUMP_SYSROW(ret, __VA_ARGS__),

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/select.h>
@@ -81,9 +82,28 @@ static int want_by_row(const struct rump_sysrow *row, const long a[6])
 	return 0;
 }
 
+/*
+ * Is the thread inside our libraries?  A signal handler may have taken it out by
+ * siglongjmp(3): then the stack is above where it went in.  (A handler on a stack
+ * of its own may be above, too, and the stacks of an embedded kernel are below.)
+ */
+static int is_inside(void)
+{
+	stack_t ss;
+
+	if (!hijack_depth)
+		return 0;
+	if ((char *)__builtin_frame_address(0) <= hijack_base)
+		return 1;
+	if (host(SYS_sigaltstack, NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK))
+		return 1;
+	hijack_depth = 0;
+	return 0;
+}
+
 int hijack_want(long nr, const long a[6])
 {
-	if (hijack_depth || (unsigned long)nr >= RUMP_NSYSROWS)
+	if ((unsigned long)nr >= RUMP_NSYSROWS || is_inside())
 		return 0;
 	if (hijack_state <= 0) {
 		if (hijack_state < 0)

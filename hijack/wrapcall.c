@@ -128,6 +128,37 @@ static void to_syscall(enum form form, long b[6], const long a[7])
 	}
 }
 
+/*
+ * Cancellation points, of those that do not go on into libc.
+ * Limit: a thread that is blocked in such a call is cancelled when it returns.
+ */
+static int may_cancel(long nr)
+{
+	switch (nr) {
+	case SYS_read:
+	case SYS_write:
+	case SYS_pread64:
+	case SYS_pwrite64:
+	case SYS_readv:
+	case SYS_writev:
+	case SYS_preadv:
+	case SYS_pwritev:
+	case SYS_fsync:
+	case SYS_fdatasync:
+	case SYS_close:
+	case SYS_connect:
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_sendto:
+	case SYS_recvfrom:
+	case SYS_sendmsg:
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+		return 1;
+	}
+	return 0;
+}
+
 struct outcome {
 	long ret;
 	long carried_out;
@@ -144,6 +175,8 @@ struct outcome wrap_call(unsigned int index, const long a[7])
 	to_syscall(e->form, b, a);
 	if (!hijack_want(e->nr, b))
 		return (struct outcome){ 0, 0 };
+	if (may_cancel(e->nr))
+		pthread_testcancel();
 	ret = hijack_call(e->nr, b);
 	if (ret < 0 && ret >= -4095) {
 		errno = -ret;
@@ -177,7 +210,8 @@ static void *run_inside(void *arg)
 {
 	struct start s = *(struct start *)arg;
 
-	hijack_depth++;
+	hijack_depth = 1;
+	hijack_base = (char *)UINTPTR_MAX;
 	host(SYS_munmap, arg, sizeof(s));
 	return s.fn(s.arg);
 }

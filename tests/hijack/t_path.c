@@ -12,6 +12,7 @@
 /* What path.c needs of the rest: descriptor 7 is rump descriptor 3, and the
  * rump kernel's process is in rump_cwd. */
 __thread int hijack_depth __attribute__((tls_model("initial-exec")));
+__thread char *hijack_base __attribute__((tls_model("initial-exec")));
 int hijack_tracing;
 uint8_t fdmap_kind[FDMAP_MAX];
 int32_t fdmap_num[FDMAP_MAX] = { [7] = 3 };
