@@ -128,6 +128,9 @@ long rump_private_call(long nr, const long args[6]);
 long rump_ph_close(unsigned int fd);
 void rump_ph_gone(void *cookie);
 
+/* memory.c */
+void rump_memory_fed(void);
+
 /* block.c */
 void rump_blk_done(void *cookie, int error);
 

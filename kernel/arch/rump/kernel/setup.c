@@ -139,6 +139,12 @@ const struct seq_operations cpuinfo_op = {
 	.start = cpuinfo_start, .next = cpuinfo_next, .stop = cpuinfo_stop, .show = cpuinfo_show,
 };
 
+size_t rump_random_seed(unsigned long *v, size_t max)
+{
+	rumpuser_getrandom(v, max * sizeof(*v));
+	return max;
+}
+
 /* ---- console and end ------------------------------------------------------------------ */
 
 static void console_write(struct console *c, const char *s, unsigned int n)

@@ -120,6 +120,8 @@ static long exit_work(long ret, bool *restart)
 			eintr |= take_signals();
 		if (flags & _TIF_NOTIFY_RESUME)
 			resume_user_mode_work(NULL);
+		if (unlikely(current->thread.starved))
+			rump_memory_fed();
 		if (current->thread.sigs && current->thread.sigs->n == RUMP_NSIGS)
 			break;
 	}

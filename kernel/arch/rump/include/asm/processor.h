@@ -22,6 +22,7 @@ struct thread_struct {
 	void			*arg;
 	struct rump_proc	*proc;		/* whose process; NULL: the kernel's own */
 	void			*remote;	/* a sysproxy client's task (sp.c) */
+	bool			starved;	/* memory ran out in this call */
 	bool			interrupted;	/* the call is to end with EINTR */
 	struct rump_signals	*sigs;		/* signals to be raised at the client */
 };
