@@ -70,6 +70,8 @@ void sigmask_block(uint64_t *old)
 	/* Linux's first real-time signal is 32; libc keeps those up to its own first. */
 	for (sig = 32; sig < SIGRTMIN; sig++)
 		set &= ~(1ULL << (sig - 1));
+	/* a helper may run a program's call, and meet a bad pointer (fault.c) */
+	set &= ~(1ULL << (SIGSEGV - 1) | 1ULL << (SIGBUS - 1));
 	host(SYS_rt_sigprocmask, SIG_SETMASK, &set, old, sizeof(set));
 }
 
