@@ -202,11 +202,15 @@ int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char 
 	const char *comma;
 
 	memset(sc, 0, sizeof(*sc));
-	for (;; s = comma + 1) {
+	do {
 		comma = strchrnul(s, ',');
 		if (one_word(&p, s, comma - s) < 0)
 			return -1;
-		if (!*comma)
-			return 0;
-	}
+		s = comma + 1;
+	} while (*comma);
+	/* What shows the network goes where the network is. */
+	if (sc->families & BIT(AF_INET) && (add_prefix(&p, "blanket", "/proc/net", 9, 0) < 0 ||
+	    add_prefix(&p, "blanket", "/sys/class/net", 14, 0) < 0))
+		return -1;
+	return 0;
 }

@@ -8,7 +8,7 @@
  * picks for it, and whose far end goes to the rump kernel along with the call.
  * The near end keeps the rump file alive wherever it is inherited to; what the
  * rump kernel writes into the far end is how the host's poll and epoll learn of
- * events.  The near end's send buffer is the smallest there is.
+ * events.
  *
  * A child that shares the memory of its parent (vfork) closes and copies the
  * host's descriptors only; a rump file that it opens is held by the placeholder
@@ -33,7 +33,7 @@ static void close_host(int fd)
 /* The placeholder: its near end, at scope.fdoff or above, and *far. */
 static long make_pair(int cloexec, int *far)
 {
-	int pair[2], none = 0;
+	int pair[2];
 	long near;
 
 	near = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | (cloexec ? SOCK_CLOEXEC : 0), 0, pair);
@@ -54,7 +54,6 @@ static long make_pair(int cloexec, int *far)
 		close_host(*far);
 		return near;
 	}
-	host(SYS_setsockopt, near, SOL_SOCKET, SO_SNDBUF, &none, sizeof(none));
 	return near;
 }
 

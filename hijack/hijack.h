@@ -156,6 +156,9 @@ int path_maybe(int dirfd, const char *path);
 int path_where(int dirfd, const char *path, struct where *w);
 /* The number N of "/dev/fd/N", "/proc/self/fd/N", "/dev/stdin" ...; -1: it is no such name. */
 int path_fd(const char *path);
+/* The program's name of what rump descriptor rfd has open (size PATH_BUF): length
+ * without the NUL, or -errno. */
+long path_of_fd(int rfd, char buf[PATH_BUF]);
 /* Tells that the process has changed its host directory, or gone into the rump kernel. */
 void path_cwd_host(void);
 void path_cwd_rump(void);

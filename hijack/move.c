@@ -11,7 +11,7 @@
 
 #include "hijack.h"
 
-#define CHUNK	16384
+#define CHUNK	65536		/* on the stack */
 
 static long rd(int rfd, int fd, void *buf, size_t n, const int64_t *off)
 {

@@ -245,43 +245,61 @@ long path_getcwd(char *buf, size_t size)
 	return name_outside(buf, rump(SYS_getcwd, (long)buf, size), size);
 }
 
-/*
- * The program's name of a directory into buf, without a slash at the end; length
- * without the NUL, or -errno.  fd is the program's number, own the kernel's.
- */
-static long name_dir(enum side side, int fd, int own, char buf[PATH_BUF])
+/* readlink(2) of a kernel's /proc/self/fd/N into buf; length without the NUL. */
+static long read_fd_link(enum side side, int fd, char buf[PATH_BUF])
 {
 	static const char self[] = "/proc/self/fd/";
 	char link[sizeof(self) + 12], digits[12];
 	size_t n, d = 0;
 	long len;
 
-	if (fd == AT_FDCWD) {
+	for (n = 0; n < sizeof(self) - 1; n++)
+		link[n] = self[n];
+	do
+		digits[d++] = '0' + fd % 10;
+	while (fd /= 10);
+	while (d)
+		link[n++] = digits[--d];
+	link[n] = '\0';
+	if (side == SIDE_RUMP)
+		len = rump(SYS_readlink, (long)link, (long)buf, PATH_BUF - 1);
+	else
+		len = host(SYS_readlink, link, buf, PATH_BUF - 1);
+	if (len >= 0)
+		buf[len] = '\0';
+	return len;
+}
+
+long path_of_fd(int rfd, char buf[PATH_BUF])
+{
+	long len = read_fd_link(SIDE_RUMP, rfd, buf);
+
+	if (len < 0 || buf[0] != '/')
+		return len;
+	len = name_outside(buf, len + 1, PATH_BUF);
+	return len < 0 ? len : len - 1;
+}
+
+/*
+ * The program's name of a directory into buf, without a slash at the end; length
+ * or -errno.  fd is AT_FDCWD or that kernel's number.
+ */
+static long name_dir(enum side side, int fd, char buf[PATH_BUF])
+{
+	long len;
+
+	if (fd != AT_FDCWD) {
+		len = side == SIDE_RUMP ? path_of_fd(fd, buf) : read_fd_link(side, fd, buf);
+	} else {
 		len = side == SIDE_RUMP ? path_getcwd(buf, PATH_BUF) :
 		    host(SYS_getcwd, buf, PATH_BUF);
-	} else {
-		for (n = 0; n < sizeof(self) - 1; n++)
-			link[n] = self[n];
-		do
-			digits[d++] = '0' + own % 10;
-		while (own /= 10);
-		while (d)
-			link[n++] = digits[--d];
-		link[n] = '\0';
-		if (side == SIDE_RUMP)
-			len = rump(SYS_readlink, (long)link, (long)buf, PATH_BUF - 1);
-		else
-			len = host(SYS_readlink, link, buf, PATH_BUF - 1);
-		if (len >= 0)
-			buf[len++] = '\0';
-		if (side == SIDE_RUMP)
-			len = name_outside(buf, len, PATH_BUF);
+		len -= len > 0;
 	}
-	if (len < 2 || buf[0] != '/')
+	if (len < 1 || buf[0] != '/')
 		return len < 0 ? len : -ENOENT;
-	if (len == 2)
+	if (len == 1)
 		buf[--len] = '\0';
-	return len - 1;
+	return len;
 }
 
 /*
@@ -362,7 +380,7 @@ int path_where(int dirfd, const char *path, struct where *w)
 		return 0;
 
 	/* A directory that cannot be named, a removed one perhaps: nothing leads out. */
-	len = name_dir(w->side, dirfd, w->dirfd, w->buf);
+	len = name_dir(w->side, w->dirfd, w->buf);
 	if (len < 0)
 		return 0;
 	p = prefix_of(w->buf);

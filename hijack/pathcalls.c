@@ -55,9 +55,21 @@ long hijack_getcwd(long nr, const long a[6])
 	return len;
 }
 
+/* "/proc/self/fd/N" is asked of the kernel that has N. */
 long hijack_readlink(long nr, const long a[6])
 {
-	return hijack_route(nr, a);
+	int at = nr == SYS_readlinkat, fd;
+	const char *path = (const char *)a[at];
+	char buf[PATH_BUF];
+	long len, i;
+
+	fd = path && path[0] == '/' ? path_fd(path) : -1;
+	if (fd < 0 || fdmap_get(fd) != FD_RUMP)
+		return hijack_route(nr, a);
+	len = path_of_fd(fdmap_num[fd], buf);
+	for (i = 0; i < len && i < a[at + 2]; i++)
+		((char *)a[at + 1])[i] = buf[i];
+	return len < 0 ? len : i;
 }
 
 /*

@@ -12,6 +12,8 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <spawn.h>
 #include <time.h>
@@ -319,6 +322,52 @@ static void c_epoll(void)
 	close(i), close(e2);
 }
 
+/* ---- signals ---------------------------------------------------------------------- */
+
+static sigjmp_buf env;
+
+static void leave(int sig)
+{
+	(void)sig;
+	siglongjmp(env, 1);
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+static void c_signals(void)
+{
+	struct itimerval t = { .it_value = { 0, 30000 } };
+	struct sigaction sa = { .sa_handler = nothing };
+	struct pollfd p = { .events = POLLIN };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int s[2], pi[2];
+	char c;
+
+	tcp_pair(s);
+	need(pipe(pi) == 0);
+	sigaction(SIGALRM, &sa, NULL);		/* without SA_RESTART */
+	setitimer(ITIMER_REAL, &t, NULL);
+	need(read(s[1], &c, 1) == -1 && errno == EINTR);
+	p.fd = s[1];
+	setitimer(ITIMER_REAL, &t, NULL);
+	need(poll(&p, 1, 5000) == -1 && errno == EINTR);
+	setitimer(ITIMER_REAL, &t, NULL);
+	need(poll((struct pollfd[2]){ p, { .fd = pi[0], .events = POLLIN } }, 2, 5000) == -1 &&
+	    errno == EINTR);
+	sa.sa_handler = leave;
+	sigaction(SIGALRM, &sa, NULL);
+	if (sigsetjmp(env, 1) == 0) {
+		setitimer(ITIMER_REAL, &t, NULL);
+		need(read(s[1], &c, 1) == 0);
+	}
+	s[0] = socket(AF_INET, SOCK_DGRAM, 0);	/* goes to the same kernel as before */
+	need(bind(s[0], (void *)&sin, len) == 0 && getsockname(s[0], (void *)&sin, &len) == 0);
+}
+
 /* ---- data ---------------------------------------------------------------------------- */
 
 static void c_data(void)
@@ -376,7 +425,7 @@ static char *in(const char *dir, const char *name)
 
 static void c_names(const char *dir)
 {
-	char buf[4096], here[4096];
+	char buf[4096], here[4096], name[40];
 	struct statx sx;
 	struct stat st;
 	struct dirent *d;
@@ -430,6 +479,11 @@ static void c_names(const char *dir)
 	need(realpath("rel", buf) && !strcmp(buf, in(dir, "sub/rel")));
 	need(chdir("..") == 0 && getcwd(buf, sizeof(buf)) && !strcmp(buf, dir));
 	need(unlink("sub/rel") == 0 && rmdir("sub") == 0);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", dfd);
+	need((n = readlink(name, buf, sizeof(buf))) == (int)strlen(dir) && !memcmp(buf, dir, n));
+	need((fd = open("/", O_RDONLY | O_DIRECTORY)) >= 0);	/* from the root, downwards */
+	need(fstatat(fd, dir + 1, &st, 0) == 0 && S_ISDIR(st.st_mode));
+	close(fd);
 	need(fchdir(dfd) == 0 && unlink("file") == 0 && unlink("link") == 0);
 	need(stat("/etc/passwd", &st) == 0);
 	need(chdir(here) == 0 && getcwd(buf, sizeof(buf)) && !strcmp(buf, here));
@@ -522,7 +576,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*fn)(void); void (*in)(const char *); } cases[] = {
 		{ "numbers", c_numbers, NULL }, { "poll", c_poll, NULL }, { "select", c_select, NULL },
-		{ "epoll", c_epoll, NULL }, { "data", c_data, NULL }, { "fork", c_fork, NULL },
+		{ "epoll", c_epoll, NULL }, { "data", c_data, NULL }, { "signals", c_signals, NULL }, { "fork", c_fork, NULL },
 		{ "names", NULL, c_names }, { "spawn", NULL, c_spawn },
 	};
 	size_t i;

@@ -18,6 +18,7 @@ calls poll
 calls select
 calls epoll
 calls data
+calls signals
 
 atf_test_case names
 names_body() {
@@ -110,7 +111,7 @@ imports_body() {
 }
 
 atf_init_test_cases() {
-	for t in numbers poll select epoll data names coreutils shell bad_words scope verbose \
+	for t in numbers poll select epoll data signals names coreutils shell bad_words scope verbose \
 	    exports imports; do
 		atf_add_test_case $t
 	done

@@ -26,6 +26,7 @@ calls poll
 calls select
 calls epoll
 calls data
+calls signals
 
 atf_test_case names cleanup
 names_body() {
@@ -163,7 +164,7 @@ python_body() {
 python_cleanup() { halt; }
 
 atf_init_test_cases() {
-	for t in numbers poll select epoll data names processes image shell outsiders no_server \
+	for t in numbers poll select epoll data signals names processes image shell outsiders no_server \
 	    nginx python; do
 		atf_add_test_case $t
 	done

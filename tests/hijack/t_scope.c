@@ -70,6 +70,11 @@ ATF_TC_BODY(paths, tc)
 	ATF_CHECK_STREQ(sc.prefix[4].s, "/proc/sys");
 	ATF_CHECK_EQ(sc.fdoff, 100);
 	ATF_CHECK_EQ(sc.vfs_sync, 1);
+
+	sc = parse("socket=inet");		/* and what shows the network */
+	ATF_REQUIRE_EQ(sc.nprefix, 2);
+	ATF_CHECK_STREQ(sc.prefix[0].s, "/proc/net");
+	ATF_CHECK_STREQ(sc.prefix[1].s, "/sys/class/net");
 }
 
 ATF_TC_WITHOUT_HEAD(bad);

@@ -229,6 +229,16 @@ API long rumpclient_syscall(long nr, const long a[6])
 		n = strlen(root);
 		snprintf(cwd, sizeof(cwd), "%.4000s", link[n] ? link + n : "/");
 		return 0;
+	case SYS_readlink:
+		if (strncmp((const char *)a[0], "/proc/self/fd/", 14) != 0)
+			break;
+		snprintf(buf, sizeof(buf), "/proc/self/fd/%d", atoi((const char *)a[0] + 14) + BASE);
+		ret = host(SYS_readlink, buf, link, sizeof(link));
+		n = strlen(root);
+		if (ret < 0 || (size_t)ret < n)
+			return ret;
+		memcpy((char *)a[1], link + n, ret - n);
+		return ret - n;
 	case SYS_close:
 		disarm(a[0]);
 		if (far_of[a[0]])
