@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * sp.h - sysproxy's server side in the kernel: what its three files share.  See
+ * sp.c for the theory of operation.
+ */
+#ifndef RUMP_KERNEL_SP_H
+#define RUMP_KERNEL_SP_H
+
+#include <linux/kref.h>
+#include <linux/llist.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
+#include <rump/rumpuser_sp.h>
+#include "rump.h"
+
+#define SP_WINDOWS	4		/* answers to COPYIN that are kept */
+
+/* A client process. */
+struct sp_proc {
+	struct kref		ref;
+	struct list_head	list;		/* of all, under procs_lock */
+	struct rump_sp_cookie	cookie;
+	struct rump_proc	*proc;		/* our reference; NULL until its leader runs */
+	struct pid		*pid;		/* our reference; NULL likewise */
+	atomic_t		live;		/* channels that have not hung up */
+	/* made by PREFORK, and waiting for the child */
+	bool			expected;
+	bool			cancelled;
+	struct sp_task		*first;		/* has come */
+	wait_queue_head_t	wait;
+	char			comm[TASK_COMM_LEN];
+};
+
+/* Memory that the call has written: [addr + lo, addr + hi) is in data. */
+struct extent {
+	char			*data;
+	u32			lo, hi;
+};
+
+/* Memory of the client, read during this call. */
+struct window {
+	unsigned long		addr;
+	size_t			len;
+	const char		*data;
+	struct rumpuser_sp_msg	*msg;
+};
+
+/* A channel and its task. */
+struct sp_task {
+	refcount_t		ref;
+	struct rumpuser_sp_chan	*chan;
+	const struct rump_sp_hello *hello;
+	struct sp_proc		*proc;
+	struct task_struct	*task;		/* our reference */
+	struct rump_spawn	spawn;
+
+	/* from upcalls to the interrupt */
+	struct llist_node	node;
+	unsigned long		queued;
+	atomic_t		events;
+	u64			intr_reqno;
+
+	/* between the interrupt and the task */
+	spinlock_t		lock;
+	u64			call_reqno;	/* of the call that is being made, else 0 */
+	bool			in_call;
+	bool			waiting;	/* for the channel */
+	bool			hup;
+
+	/* the call */
+	struct rumpuser_sp_msg	*msg;
+	struct rump_sp_syscall	*req;
+	struct extent		out[RUMP_SP_SEGS_MAX];	/* of OUT segments */
+	bool			out_ready;	/* out[].data are set */
+	struct window		win[SP_WINDOWS];
+	unsigned int		nextwin;
+	size_t			lastfetch;
+	u64			copyno;
+	char			*gather;
+	unsigned long		gaddr;
+	size_t			glen;
+	struct rump_signals	sigs;
+
+	/* the answer */
+	struct {
+		struct rump_sp_reply	r;
+		char			rest[RUMP_SP_OUTS_MAX * sizeof(struct rump_sp_out) +
+					     RUMP_NSIGS * sizeof(struct rump_sp_sig)];
+	} reply;
+	struct rumpuser_iovec	iov[RUMP_SP_OUTS_MAX + 3];
+};
+
+/* ---- sp.c: channels and their tasks ---- */
+
+/* Upcall, and the interrupt that it leads to. */
+void sp_event(void *cookie, unsigned int ev, uint64_t reqno);
+void sp_interrupt(void);
+/*
+ * The next message.  killable: only a fatal signal ends the wait (-EINTR), and
+ * timeout (jiffies) does (-ETIMEDOUT).
+ */
+int sp_next(struct sp_task *st, bool killable, long timeout, struct rumpuser_sp_msg **msgp);
+int sp_send(struct sp_task *st, const struct rumpuser_iovec *iov, unsigned int niov);
+/* One that begins with its header and is in one piece. */
+int sp_send_small(struct sp_task *st, void *msg);
+/*
+ * Serves the channel until it ends, as current.  The rest of its life is
+ * rump_sp_exit()'s business, also if a signal kills the task in here.
+ */
+void sp_serve(struct sp_task *st);
+/* Refuses a channel that no task has yet, and frees st. */
+void sp_refuse(struct sp_task *st, int error);
+
+/* ---- sp_proc.c: processes ---- */
+
+void sp_task_put(struct sp_task *st);
+/* Takes p out of the list: nobody finds it any more.  Drops the list's reference. */
+void sp_proc_unlist(struct sp_proc *p);
+/* Requests of a client. */
+int sp_prefork(struct sp_task *st, const struct rump_sp_hdr *hdr);
+int sp_fork_cancel(struct sp_task *st, const struct rump_sp_cancel *q);
+
+/* ---- sp_mem.c: the client's memory, during a call ---- */
+
+/* What the call has written, for its reply; outs and iov have room.  The number. */
+unsigned int sp_mem_collect(struct sp_task *st, struct rump_sp_out *outs,
+			    struct rumpuser_iovec *iov);
+/* The call is over. */
+void sp_mem_forget(struct sp_task *st);
+
+#endif
