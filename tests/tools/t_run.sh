@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# rump run: a program on a kernel of its own, or a server's, as if nothing were in between.
+
+. "$(atf_get_srcdir)/../env.sh"
+rump=$B/tools/rump
+server=$B/server/rump_server
+url=unix://$PWD/s
+# where private servers have their sockets
+export TMPDIR=$PWD
+unset XDG_RUNTIME_DIR
+
+test_case() {
+	eval "$1_head() { atf_set descr '$2'; atf_set timeout 120; }"
+	atf_test_case "$1"
+}
+
+# No private server, and no directory of one, is left (after a moment).
+nothing_left() {
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		[ -z "$(ls -d rump.* 2>/dev/null)" ] && return
+		sleep 0.1
+	done
+	atf_fail "left behind: $(ls -d rump.*)"
+}
+
+test_case own_kernel 'the program sees a kernel of its own, which goes with it'
+own_kernel_body() {
+	atf_check -o match:'^Linux version 6\.12\.' $rump run -- cat /rump/proc/version
+	nothing_left
+	atf_check -o inline:'a b\n' $rump run echo 'a b'
+	atf_check -o inline:'1\n' $rump run --ncpu 1 --mem 64m -- grep -c ^processor /rump/proc/cpuinfo
+	# a shell and all that it starts share one
+	atf_check -o inline:'shared\n' $rump run -- sh -c 'echo shared >/rump/tmp/x; cat /rump/tmp/x | cat'
+	atf_check -s exit:1 -e ignore $rump run -- cat /rump/tmp/x
+	nothing_left
+}
+
+test_case status 'exit status and signals of the program are those of the command'
+status_body() {
+	atf_check -s exit:7 $rump run -- sh -c 'exit 7'
+	atf_check -s signal:term $rump run -- sh -c 'kill -TERM $$'
+	atf_check -s signal:kill $rump run -- sh -c 'kill -KILL $$'
+	atf_check -s exit:127 -e inline:'rump: no-such-program: No such file or directory\n' \
+	    $rump run -- no-such-program
+	touch not-executable
+	atf_check -s exit:126 -e inline:'rump: ./not-executable: Permission denied\n' \
+	    $rump run -- ./not-executable
+	nothing_left
+	# one that is sent to the command reaches the program
+	$rump run -- sh -c 'trap "echo got; exit 3" TERM; touch up; while :; do sleep 0.05; done' >out &
+	while [ ! -e up ]; do sleep 0.05; done
+	kill -TERM $!
+	status=0
+	wait $! || status=$?
+	atf_check_equal $status 3
+	atf_check -o inline:'got\n' cat out
+	nothing_left
+}
+
+test_case image 'an image is unmounted, and clean, when the command is back'
+image_body() {
+	truncate -s 16m img
+	atf_check -e ignore mkfs.ext4 -q img
+	for i in 1 2 3; do
+		atf_check $rump run --mount img:/mnt -- sh -c "echo $i >/rump/mnt/f$i"
+		atf_check -o ignore -e ignore e2fsck -fn img
+		atf_check -o not-match:needs_recovery -e ignore dumpe2fs -h img
+	done
+	atf_check -o inline:'1\n2\n3\n' $rump run --mount img:/mnt,ro -- sh -c 'cat /rump/mnt/f?'
+	nothing_left
+}
+
+test_case left_running 'a child that lives on keeps the kernel, until it ends'
+left_running_body() {
+	atf_check $rump run -- sh -c '{ sleep 2; cat /rump/tmp/x >out; } & echo late >/rump/tmp/x'
+	atf_check test -n "$(ls -d rump.*)"
+	sleep 2.5
+	atf_check -o inline:'late\n' cat out
+	nothing_left
+}
+
+test_case with_server '--server: the kernel is that of a server, and stays'
+with_server_body() {
+	atf_check $server "$url"
+	atf_check $rump run --server "$url" -- sh -c 'echo kept >/rump/tmp/x'
+	atf_check -o inline:'kept\n' $rump run --server "$url" cat /rump/tmp/x
+	atf_check -s exit:4 $rump run --server "$url" -- sh -c 'exit 4'
+	atf_check $rump halt "$url"
+	atf_check -s not-exit:0 -e match:"$url.*no rump_server is there" $rump run --server "$url" true
+}
+
+test_case bad_input 'one line, and nothing is started'
+bad_input_body() {
+	atf_check -s exit:1 -e inline:'rump: run: the program to run is missing\n' $rump run
+	atf_check -s exit:1 -e match:'^rump: run: --bogus: not an option' $rump run --bogus -- true
+	atf_check -s exit:1 -e match:'^rump: run: --mount' $rump run --mount
+	atf_check -s exit:1 -e match:'^rump: run: --mount.* not possible with --server' \
+	    $rump run --server "$url" --mount a:/b -- true
+	atf_check -s exit:127 -e match:'^rump: --server tcp://x: not the URL' \
+	    $rump run --server tcp://x -- touch started
+	atf_check -s exit:127 -e match:'missing.img' $rump run --mount missing.img:/mnt -- touch started
+	atf_check -s exit:127 -e match:'-c 0' $rump run --ncpu 0 -- touch started
+	atf_check test ! -e started
+	nothing_left
+}
+
+test_case at_once 'many private kernels at the same time'
+at_once_body() {
+	for i in 1 2 3 4 5 6 7 8; do
+		$rump run -- sh -c "echo $i >/rump/tmp/x; sleep 0.2; cat /rump/tmp/x" >out$i &
+	done
+	wait
+	atf_check -o inline:'1\n2\n3\n4\n5\n6\n7\n8\n' sh -c 'cat out?'
+	nothing_left
+}
+
+atf_init_test_cases() {
+	for t in own_kernel status image left_running with_server bad_input at_once; do
+		atf_add_test_case $t
+	done
+}
