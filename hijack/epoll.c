@@ -40,6 +40,7 @@ static struct rside {
 	int near;		/* R's placeholder, the library's own descriptor */
 	int host_too;		/* there may be host members */
 	int turn;		/* which kernel is asked first when room is short */
+	int busy;		/* R had events the last time: it is likely to have some now */
 } sides[4096];
 
 #define MARK	((uint64_t)(uintptr_t)sides)
@@ -110,6 +111,7 @@ static long make_side(int fd)
 	sides[i].rfd = ret;
 	sides[i].near = pair[0];
 	sides[i].host_too = epoll_has_host[fd];
+	sides[i].busy = 0;
 	ret = host(SYS_epoll_ctl, fd, EPOLL_CTL_ADD, pair[0], &ev);
 	if (ret < 0) {
 		rump(SYS_close, sides[i].rfd);
@@ -256,11 +258,18 @@ static long wait_both(struct rside *r, int fd, struct epoll_event *ev, int max, 
 	int rung = 0;
 	long n;
 
+	if (r->busy) {			/* saves the question */
+		n = take_both(r, fd, ev, max);
+		if (n != 0)
+			return n;
+		r->busy = 0;
+	}
 	for (;;) {
 		left = deadline_left(deadline);
 		p.revents = 0;
 		n = rump(RUMP_CALL_POLL_ARM, (long)&p, 1, left != 0);
 		if (n > 0) {
+			r->busy = 1;
 			n = take_both(r, fd, ev, max);
 			if (n != 0)
 				return n;

@@ -8,7 +8,7 @@
  * looks at the call's class and descriptor and then makes the call right there,
  * or goes to hijack_entry.
  *
- * Two forms of site have room for the five bytes of the jump:
+ * Three forms of site have room for the five bytes of the jump:
  *
  *	mov $NR,%eax; [...]; syscall	the mov is replaced.  NR is known: what
  *					cannot concern the rump kernel is left
@@ -16,11 +16,15 @@
  *					between may be a few instructions that can be
  *					moved.  A jump past the mov meets the code as
  *					it was.
+ *	mov %r11,8(%rsp); syscall; ret	the mov is replaced.  All cancellable calls of
+ *					glibc 2.41 are made there.
  *	syscall; cmp $-4096,%rax	both are replaced (and the like, -4095, %eax)
  *
- * Any other site (clone and vfork, the return from a signal handler, futex) is
- * no concern of ours.  Nothing in the second form may be the target of a jump;
- * short ones close by are looked for, and such a site is left out.
+ * In the first two the host's call is made by the instruction that always did,
+ * so that libc finds the program counter where it looks for it when a thread is
+ * cancelled.  Any other site (clone and vfork, the return from a signal handler,
+ * futex) is no concern of ours.  Nothing in the third form may be the target of a
+ * jump; short ones close by are looked for, and such a site is left out.
  *
  * The text stays executable throughout.  It is written to once, before the
  * program's first thread.
@@ -203,19 +207,18 @@ static void land(const struct patcher *pa, uint8_t *from)
 #define JRCXZ	0xe3
 
 /*
- * Writes the trampoline for the call at site: which begins with the nlead bytes
- * of lead and class (below 0: looked up), continues with ntail bytes of tail
- * after the syscall instruction, and goes back to resume.
+ * Writes the trampoline of the syscall instruction at p.  class is the call's,
+ * below 0: looked up.  The nlead bytes before p have been replaced and come first
+ * here; or, with ntail, the instruction itself and the ntail bytes after it.
  */
-static uint8_t *trampoline(struct patcher *pa, int class, const uint8_t *lead, size_t nlead,
-    const uint8_t *tail, size_t ntail, const uint8_t *resume)
+static uint8_t *trampoline(struct patcher *pa, int class, const uint8_t *p, size_t nlead,
+    size_t ntail)
 {
 	uint8_t *begin = pa->tramp, *to_host[2] = { NULL, NULL }, *to_slow[3] = { NULL, NULL, NULL };
-	uint8_t *over, *call;
-	int32_t back;
+	const uint8_t *call = p;
 	int i;
 
-	emit(pa, lead, nlead);
+	emit(pa, p - nlead, nlead);
 	if (class < 0) {
 		EMIT(0x3d);					/* cmp $NROWS,%eax */
 		emit32(pa, RUMP_NSYSROWS);
@@ -236,22 +239,23 @@ static uint8_t *trampoline(struct patcher *pa, int class, const uint8_t *lead, s
 		EMIT(0x41, 0x80, 0x3c, 0x0b, FD_HOST);		/* cmpb $FD_HOST,(%r11,%rcx) */
 		to_slow[1] = emit_short(pa, JNE);
 	} else {
-		over = emit_short(pa, JMP);
-		to_slow[0] = over;
+		to_slow[0] = emit_short(pa, JMP);
 	}
 	for (i = 0; i < 2; i++)
 		if (to_host[i])
 			land(pa, to_host[i]);
-	call = pa->tramp;
-	EMIT(0x0f, 0x05);					/* syscall */
-	emit(pa, tail, ntail);
-	emit_jmp(pa, resume);
+	if (ntail) {
+		call = pa->tramp;
+		emit(pa, p, 2 + ntail);
+		emit_jmp(pa, p + 2 + ntail);
+	} else {
+		emit_jmp(pa, p);
+	}
 	for (i = 0; i < 3; i++)
 		if (to_slow[i])
 			land(pa, to_slow[i]);
 	EMIT(0x48, 0x8d, 0x0d);					/* lea call(%rip),%rcx */
-	back = call - (pa->tramp + 4);
-	emit32(pa, back);
+	emit32(pa, call - (pa->tramp + 4));
 	emit_r11(pa, (const void *)hijack_entry);
 	EMIT(0x41, 0xff, 0xe3);					/* jmp *%r11 */
 	return begin;
@@ -267,9 +271,9 @@ static void redirect(uint8_t *site, const uint8_t *to)
 
 static void patch_site(struct patcher *pa, uint8_t *p)
 {
+	static const uint8_t cancellable[] = { 0x4c, 0x89, 0x5c, 0x24, 0x08, 0x0f, 0x05, 0xc3 };
 	struct patch_stats *st = pa->st;
 	const uint8_t *m;
-	uint8_t *to;
 	int class, len;
 
 	st->sites++;
@@ -283,11 +287,11 @@ static void patch_site(struct patcher *pa, uint8_t *p)
 			st->skipped++;
 			return;
 		}
-		to = trampoline(pa, class, m, p - m, NULL, 0, p + 2);
-		redirect((uint8_t *)m, to);
+		redirect((uint8_t *)m, trampoline(pa, class, p, p - m, 0));
 	} else if (len && !is_target(&pa->text, p, JMP_SIZE)) {
-		to = trampoline(pa, -1, NULL, 0, p + 2, len, p + 2 + len);
-		redirect(p, to);
+		redirect(p, trampoline(pa, -1, p, 0, len));
+	} else if (!memcmp(p - 5, cancellable, sizeof(cancellable))) {
+		redirect(p - 5, trampoline(pa, -1, p, 5, 0));
 	} else {
 		st->unknown++;
 		return;

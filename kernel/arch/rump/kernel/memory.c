@@ -25,6 +25,7 @@ static int starved(struct notifier_block *nb, unsigned long unused, void *freed)
 	if (!cmpxchg(&current->signal->oom_mm, NULL, mm)) {
 		mmgrab(mm);
 		current->thread.starved = true;
+		set_thread_flag(TIF_MEMDIE);
 		set_thread_flag(TIF_NOTIFY_RESUME);
 	}
 	*(unsigned long *)freed = 1;
@@ -37,6 +38,7 @@ void rump_memory_fed(void)
 	struct mm_struct *mm;
 
 	current->thread.starved = false;
+	clear_thread_flag(TIF_MEMDIE);
 	mm = xchg(&current->signal->oom_mm, NULL);
 	if (mm)
 		mmdrop(mm);
