@@ -116,10 +116,10 @@ int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup);
 /*
  * sigaction(2) for SIGSEGV and SIGBUS, for whoever interposes it in the
  * program: changes what those other faults go to and leaves the fix-up in
- * place.  new and old are the host's struct kernel_sigaction, or NULL.
+ * place.  act and oact are the host's struct kernel_sigaction, or NULL.
  * -ENOENT: no fix-up is installed for sig, use the host's own call.
  */
-int rumpuser_fault_action(int sig, const void *new, void *old);
+int rumpuser_fault_action(int sig, const void *act, void *oact);
 
 /* 1: host descriptor fd is one of ours; the program must not close it. */
 int rumpuser_owns_fd(int fd);
