@@ -16,8 +16,8 @@
  *					between may be a few instructions that can be
  *					moved.  A jump past the mov meets the code as
  *					it was.
- *	mov %r11,8(%rsp); syscall; ret	the mov is replaced.  All cancellable calls of
- *					glibc 2.41 are made there.
+ *	mov %r11,N(%rsp); syscall	the mov is replaced.  All cancellable calls of
+ *	mov N(%rsp),%rax; syscall	glibc 2.41 are made at two such places.
  *	syscall; cmp $-4096,%rax	both are replaced (and the like, -4095, %eax)
  *
  * In the first two the host's call is made by the instruction that always did,
@@ -271,7 +271,6 @@ static void redirect(uint8_t *site, const uint8_t *to)
 
 static void patch_site(struct patcher *pa, uint8_t *p)
 {
-	static const uint8_t cancellable[] = { 0x4c, 0x89, 0x5c, 0x24, 0x08, 0x0f, 0x05, 0xc3 };
 	struct patch_stats *st = pa->st;
 	const uint8_t *m;
 	int class, len;
@@ -290,7 +289,7 @@ static void patch_site(struct patcher *pa, uint8_t *p)
 		redirect((uint8_t *)m, trampoline(pa, class, p, p - m, 0));
 	} else if (len && !is_target(&pa->text, p, JMP_SIZE)) {
 		redirect(p, trampoline(pa, -1, p, 0, len));
-	} else if (!memcmp(p - 5, cancellable, sizeof(cancellable))) {
+	} else if (!memcmp(p - 5, "\x4c\x89\x5c\x24", 4) || !memcmp(p - 5, "\x48\x8b\x44\x24", 4)) {
 		redirect(p - 5, trampoline(pa, -1, p, 5, 0));
 	} else {
 		st->unknown++;
