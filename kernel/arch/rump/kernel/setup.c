@@ -145,6 +145,13 @@ size_t rump_random_seed(unsigned long *v, size_t max)
 	return max;
 }
 
+/* For jent_entropy_init(), which would measure for milliseconds how random our clock is. */
+int __wrap_jent_entropy_init(unsigned int osr, unsigned int flags, void *desc, void *ec);
+int __init __wrap_jent_entropy_init(unsigned int osr, unsigned int flags, void *desc, void *ec)
+{
+	return 1;	/* "no timer service" */
+}
+
 /* ---- console and end ------------------------------------------------------------------ */
 
 static void console_write(struct console *c, const char *s, unsigned int n)
@@ -164,9 +171,10 @@ void __init rump_console_init(void)
 	register_console(&rump_console);
 }
 
-/* The kernel's message and trace are on the console by now. */
+/* panic() itself shows the stack only with DEBUG_BUGVERBOSE, which wants a real machine. */
 static int at_panic(struct notifier_block *nb, unsigned long event, void *msg)
 {
+	dump_stack();
 	console_flush_on_panic(CONSOLE_FLUSH_PENDING);
 	rumpuser_exit(RUMPUSER_PANIC);
 }
