@@ -107,10 +107,10 @@ END
 [ "$(id -u)" != 0 ] || sed -i '1i user root;' "$work/nginx.conf"
 remote nginx -p "$work" -c "$work/nginx.conf" || { cat "$work/logs/error.log" >&2; die "nginx does not start"; }
 
-if curl -s --max-time 5 -o "$work/got" http://10.99.0.1:8080/50MB; then
+if curl -sf --noproxy '*' --max-time 5 -o "$work/got" http://10.99.0.1:8080/50MB; then
 	die "the host reaches 10.99.0.1:8080: nginx is on the wrong kernel"
 fi
-remote curl -sS --max-time 120 -o "$work/got" -w '%{size_download} bytes in %{time_total} s\n' \
+remote curl -sSf --noproxy '*' --max-time 120 -o "$work/got" -w '%{size_download} bytes in %{time_total} s\n' \
 	http://10.99.0.1:8080/50MB >"$work/curl.out" || die "curl: exit status $?"
 same "$(sha256sum <"$work/got")" "$want" "50MB, fetched by curl"
 did "curl fetched 50 MB from nginx through the rump kernel, $(cat "$work/curl.out"), same checksum"
