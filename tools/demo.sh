@@ -101,23 +101,23 @@ http {
 	fastcgi_temp_path $work/logs;
 	uwsgi_temp_path $work/logs;
 	scgi_temp_path $work/logs;
-	server { listen 10.99.0.1:8080; root $work/www; }
+	server { listen 127.0.0.1:18080; root $work/www; }
 }
 END
 [ "$(id -u)" != 0 ] || sed -i '1i user root;' "$work/nginx.conf"
 remote nginx -p "$work" -c "$work/nginx.conf" || { cat "$work/logs/error.log" >&2; die "nginx does not start"; }
 
-if curl -sf --noproxy '*' --max-time 5 -o "$work/got" http://10.99.0.1:8080/50MB; then
-	die "the host reaches 10.99.0.1:8080: nginx is on the wrong kernel"
+if curl -sf --noproxy '*' --max-time 5 -o "$work/got" http://127.0.0.1:18080/50MB; then
+	die "the host reaches 127.0.0.1:18080: nginx is on the wrong kernel"
 fi
 remote curl -sSf --noproxy '*' --max-time 120 -o "$work/got" -w '%{size_download} bytes in %{time_total} s\n' \
-	http://10.99.0.1:8080/50MB >"$work/curl.out" || die "curl: exit status $?"
+	http://127.0.0.1:18080/50MB >"$work/curl.out" || die "curl: exit status $?"
 same "$(sha256sum <"$work/got")" "$want" "50MB, fetched by curl"
 did "curl fetched 50 MB from nginx through the rump kernel, $(cat "$work/curl.out"), same checksum"
 
 remote ss -Htlnp >"$work/ss"
-grep -q '10\.99\.0\.1:8080' "$work/ss" || die "ss shows no listener in the rump kernel: $(cat "$work/ss")"
-if ss -Htln | grep -q '10\.99\.0\.1:8080'; then
+grep -q '127\.0\.0\.1:18080' "$work/ss" || die "ss shows no listener in the rump kernel: $(cat "$work/ss")"
+if ss -Htln | grep -q '127\.0\.0\.1:18080'; then
 	die "the listener is on the host"
 fi
 did "ss -tlnp shows the listener in the rump kernel, and none on the host:"
@@ -171,13 +171,13 @@ for i in 1 2 3 4 5; do
 	echo "line $i" >script/file$i
 done
 cat script/file* | sha256sum >script/sum
-ls script | wc -l >script/count
+ls script | wc -l >count
 tar -cf script.tar script
 END
 "$b/bin/rump" run --mount "$work/disk.img:/mnt" -- sh "$work/script"
 sum=$(for i in 1 2 3 4 5; do echo "line $i"; done | sha256sum)
 same "$(embedded cat /rump/mnt/script/sum)" "$sum" "what the shell script wrote"
-same "$(embedded cat /rump/mnt/script/count)" 6 "the number of files that the shell script saw"
+same "$(embedded cat /rump/mnt/count)" 6 "the number of files that the shell script saw"
 did "a shell script under 'rump run' used mkdir, cat, ls, tar and sha256sum there"
 
 e2fsck -f -n "$work/disk.img" >"$work/fsck" 2>&1 || { cat "$work/fsck" >&2; die "e2fsck finds errors"; }
