@@ -149,8 +149,10 @@ static int find_out(int fd)
 {
 	uint8_t was = FD_UNKNOWN;
 	long rfd = -ENXIO;
-	int kind;
 
+	/* Not in the parent's map; after exec it is asked again. */
+	if (proc_is_vfork_child())
+		return FD_HOST;
 	if (rumpclient_owns_fd(fd)) {
 		set_kind(fd, FD_OWN);
 		return FD_OWN;
@@ -171,8 +173,7 @@ static int find_out(int fd)
 		return was;
 	}
 	raise_top(fd);
-	kind = FD_RUMP;
-	return kind;
+	return FD_RUMP;
 }
 
 int fdmap_get(long fd)

@@ -8,6 +8,7 @@
  * go on without the rump kernel would send its traffic to the host.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,13 +81,14 @@ static void enter_cwd(void)
 	struct where w;
 	long err;
 
-	if (!dir || rumpclient_is_remote() != 1)
+	if (!dir)
 		return;
-	err = path_where(-100, dir, &w);
+	err = path_where(AT_FDCWD, dir, &w);
 	if (err == 0 && w.side == SIDE_RUMP)
 		err = rump(SYS_chdir, (long)w.path);
 	if (err < 0)
-		hijack_die("RUMPHIJACK_CWD: \"%s\" cannot be entered: %s", dir, strerror(-err));
+		hijack_die("RUMPHIJACK_CWD: \"%s\" cannot be entered: %s%s", dir, strerror(-err),
+		    rumpclient_is_remote() ? "" : " (a kernel in a process is that process's alone)");
 	if (w.side == SIDE_RUMP)
 		path_cwd_rump();
 }

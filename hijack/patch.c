@@ -141,7 +141,7 @@ static const uint8_t *find_mov(const struct text *t, const uint8_t *p, int max)
 /* Is there, close by, what looks like a jump into (p, p + n)? */
 static int is_target(const struct text *t, const uint8_t *p, int n)
 {
-	const uint8_t *q, *from = p - 1024, *to = p + 1024, *dst;
+	const uint8_t *q, *from = p - 192, *to = p + 192, *dst;
 
 	if (from < t->start)
 		from = t->start;
@@ -346,6 +346,11 @@ static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
+static int is_near(const struct text *t, const uint8_t *mem)
+{
+	return labs((long)mem - (long)t->start) < NEAR && labs((long)mem - (long)t->end) < NEAR;
+}
+
 /* Memory for trampolines that a jmp rel32 of the text can reach. */
 static uint8_t *alloc_near(const struct text *t, size_t size)
 {
@@ -359,7 +364,7 @@ static uint8_t *alloc_near(const struct text *t, size_t size)
 		    -1, 0);
 		if (host_failed(mem))
 			return NULL;
-		if (labs(mem - (long)t->start) < NEAR && labs(mem - (long)t->end) < NEAR)
+		if (is_near(t, (const uint8_t *)mem))
 			return (uint8_t *)mem;
 		host(SYS_munmap, mem, size);
 	}
@@ -376,37 +381,53 @@ static void find_vector_state(void)
 	}
 }
 
+/* Patches all sites in pa's text. */
+static int patch_object(struct patcher *pa)
+{
+	const size_t page = 4096;
+	uint8_t *first = (uint8_t *)((uintptr_t)pa->text.start & -page);
+	uint8_t *last = (uint8_t *)(((uintptr_t)pa->text.end + page - 1) & -page);
+	int err;
+
+	err = host(SYS_mprotect, first, last - first, PROT_READ | PROT_WRITE | PROT_EXEC);
+	if (err == 0) {
+		err = each_site(pa, patch_site);
+		host(SYS_mprotect, first, last - first, PROT_READ | PROT_EXEC);
+	}
+	return err;
+}
+
 int patch_libc(struct patch_stats *st)
 {
-	struct search s = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "read") };
+	/* A function of libc that nobody replaces, and one of the dynamic linker. */
+	struct search libc = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version") };
+	struct search ld = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "__tls_get_addr") };
 	struct patcher pa = { .st = st };
-	size_t size = 600 * TRAMP_MAX, page = 4096;
-	uint8_t *mem, *first, *last;
+	const size_t size = 600 * TRAMP_MAX;
+	uint8_t *mem;
 	int err;
 
 	memset(st, 0, sizeof(*st));
-	if (!s.inside || !dl_iterate_phdr(find_text, &s))
+	if (!libc.inside || !dl_iterate_phdr(find_text, &libc))
 		return -ENOENT;
 	find_vector_state();
-	mem = alloc_near(&s.text, size);
+	mem = alloc_near(&libc.text, size);
 	if (!mem)
 		return -ENOMEM;
-	pa.text = s.text;
-	pa.tramp = mem;
-	pa.tramp_end = mem + size;
-
-	first = (uint8_t *)((uintptr_t)s.text.start & -page);
-	last = (uint8_t *)(((uintptr_t)s.text.end + page - 1) & -page);
-	err = host(SYS_mprotect, first, last - first, PROT_READ | PROT_WRITE | PROT_EXEC);
+	/* From the first jump on the trampolines must be executable. */
+	err = host(SYS_mprotect, mem, size, PROT_READ | PROT_WRITE | PROT_EXEC);
 	if (err < 0) {
 		host(SYS_munmap, mem, size);
 		return err;
 	}
-	/* From the first jump on the trampolines must be executable. */
-	err = host(SYS_mprotect, mem, size, PROT_READ | PROT_WRITE | PROT_EXEC);
-	if (err == 0)
-		err = each_site(&pa, patch_site);
+	pa.text = libc.text;
+	pa.tramp = mem;
+	pa.tramp_end = mem + size;
+	err = patch_object(&pa);
+	if (err == 0 && ld.inside && dl_iterate_phdr(find_text, &ld) && is_near(&ld.text, mem)) {
+		pa.text = ld.text;
+		patch_object(&pa);		/* for dlopen(3); the program runs without */
+	}
 	host(SYS_mprotect, mem, size, PROT_READ | PROT_EXEC);
-	host(SYS_mprotect, first, last - first, PROT_READ | PROT_EXEC);
 	return err;
 }

@@ -97,6 +97,28 @@ shell_body() {
 }
 shell_cleanup() { halt; }
 
+atf_test_case compiler cleanup
+compiler_body() {
+	serve -r 256m
+	cat >script <<-'END'
+		set -e
+		mkdir /rump/run/p; cd /rump/run/p
+		for i in 1 2 3 4; do printf 'int f%s(int x) { return x + %s; }\n' $i $i >f$i.c; done
+		printf 'int f1(int); int f4(int); int main(void) { return f4(f1(0)) - 5; }\n' >main.c
+		printf 'O=f1.o f2.o f3.o f4.o main.o\nprog: $(O)\n\tgcc -o $@ $(O)\n' >Makefile
+		printf '%%.o: %%.c\n\tgcc -O1 -fPIC -c -o $@ $<\n' >>Makefile
+		make -s -j4
+		./prog
+		gcc -shared -o f.so f1.o
+	END
+	atf_check $remote sh script
+	if command -v python3 >/dev/null; then
+		atf_check -o inline:'42\n' $remote python3 -c \
+		    'import ctypes; print(ctypes.CDLL("/rump/run/p/f.so").f1(41))'
+	fi
+}
+compiler_cleanup() { halt; }
+
 atf_test_case outsiders
 outsiders_body() {
 	echo 'int main(void) { return 0; }' >s.c
@@ -164,7 +186,7 @@ python_body() {
 python_cleanup() { halt; }
 
 atf_init_test_cases() {
-	for t in numbers poll select epoll data signals names processes image shell outsiders no_server \
+	for t in numbers poll select epoll data signals names processes image shell compiler outsiders no_server \
 	    nginx python; do
 		atf_add_test_case $t
 	done
