@@ -901,6 +901,12 @@ void rumpuser_sp_allow_halt(void)
 	atomic_store(&may_halt, 1);
 }
 
+void rumpuser_sp_stop(void)
+{
+	if (!atomic_load(&may_halt))
+		sp_unlisten();
+}
+
 void rumpuser_sp_halt_done(int error)
 {
 	struct rumpuser_sp_chan *c;

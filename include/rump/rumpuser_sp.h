@@ -86,10 +86,12 @@ int rumpuser_sp_eventfd(void);
 unsigned int rumpuser_sp_clients(void);
 uint64_t rumpuser_sp_accepted(void);
 int rumpuser_sp_halt_wanted(void);
-/* From now on HALT is taken rather than refused. */
+/* From now on HALT is taken rather than refused: the program answers it, by
+ * halt_done, which also removes the socket's name. */
 void rumpuser_sp_allow_halt(void);
-/* Answers who asked, removes the socket's name. */
 void rumpuser_sp_halt_done(int error);
+/* From the kernel: it ends.  Where HALT is refused, the name goes now. */
+void rumpuser_sp_stop(void);
 
 #pragma GCC visibility pop
 

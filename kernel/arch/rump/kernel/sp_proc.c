@@ -105,6 +105,14 @@ void sp_task_put(struct sp_task *st)
 	kfree(st);
 }
 
+/* In the leader: from now on stop() finds it, or it finds stop(). */
+static void proc_begin(struct sp_proc *p)
+{
+	smp_store_mb(p->pid, get_task_pid(current, PIDTYPE_TGID));
+	if (READ_ONCE(stopping))
+		send_sig(SIGKILL, current, 1);
+}
+
 /* ---- fork --------------------------------------------------------- */
 
 /* The leader of a process that PREFORK made, until the child comes. */
@@ -116,7 +124,7 @@ static int fork_main(void *arg)
 	p->proc = rump_proc_agent();
 	if (p->proc)
 		rump_proc_get(p->proc);
-	p->pid = get_task_pid(current, PIDTYPE_TGID);
+	proc_begin(p);
 	wait_event_killable_timeout(p->wait, READ_ONCE(p->first) || READ_ONCE(p->cancelled),
 				    FORK_TIMEOUT);
 	spin_lock_irq(&procs_lock);
@@ -183,7 +191,7 @@ static int guest_main(void *arg)
 		return 0;
 	}
 	rump_proc_get(p->proc);
-	p->pid = get_task_pid(current, PIDTYPE_TGID);
+	proc_begin(p);
 	sp_serve(st);
 	return 0;
 }
@@ -326,11 +334,12 @@ static long stop(void *unused)
 {
 	struct sp_proc *p;
 
-	WRITE_ONCE(stopping, true);
+	smp_store_mb(stopping, true);
+	rumpuser_sp_stop();
 	spin_lock_irq(&procs_lock);
 	list_for_each_entry(p, &procs, list) {
 		WRITE_ONCE(p->cancelled, true);
-		if (p->pid)
+		if (READ_ONCE(p->pid))
 			kill_pid(p->pid, SIGKILL, 1);
 		wake_up(&p->wait);
 	}
