@@ -189,6 +189,16 @@ void proc_init(void);
  * posix_spawn): it must leave the fd map and the rump process alone.
  */
 int proc_is_vfork_child(void);
+/*
+ * Around a fork: before it, in the parent (-EAGAIN: there can be none), and after
+ * it, in parent and child, with what it returned (below 0: it failed).
+ */
+struct fork_state {
+	struct rumpclient_fork cookie;
+	int err;
+};
+int proc_prefork(struct fork_state *st);
+void proc_forked(const struct fork_state *st, long pid);
 /* chdir and fchdir of such a child: remembered for its exec. */
 long proc_child_chdir(long nr, const long a[6]);
 

@@ -58,35 +58,49 @@ int proc_is_vfork_child(void)
 
 /* ---- fork ------------------------------------------------------------------------ */
 
-long hijack_clone(long nr, const long a[6])
+int proc_prefork(struct fork_state *st)
 {
-	struct rumpclient_fork cookie;
-	int handshake, err = 0;
-	long pid;
+	st->err = -EOPNOTSUPP;
+	if (rumpclient_is_remote() != 1 || proc_is_vfork_child())
+		return 0;
+	hijack_enter();
+	st->err = rumpclient_prefork(&st->cookie);
+	hijack_leave();
+	/* A server that is gone has nothing to copy. */
+	return st->err == 0 || st->err == -EOPNOTSUPP || st->err == -ENOTCONN ? 0 : -EAGAIN;
+}
 
-	handshake = rumpclient_is_remote() == 1 && !proc_is_vfork_child();
-	if (handshake) {
-		hijack_enter();
-		err = rumpclient_prefork(&cookie);
-		hijack_leave();
-		if (err < 0 && err != -EOPNOTSUPP && err != -ENOTCONN)
-			return -EAGAIN;
-	}
-	pid = host_pass(nr, a);
+void proc_forked(const struct fork_state *st, long pid)
+{
+	int err;
+
 	if (pid == 0 && owner)
 		owner->pid = my_pid();
-	if (!handshake || err < 0)
-		return pid;
+	if (st->err < 0 || pid > 0)
+		return;
 	hijack_enter();
 	if (pid == 0) {
-		err = rumpclient_fork_init(&cookie);
+		err = rumpclient_fork_init(&st->cookie);
 		if (err < 0)
 			hijack_say("fork: the rump kernel has no process for the child (error %d): "
 			    "its calls will fail", -err);
-	} else if (pid < 0) {
-		rumpclient_fork_cancel(&cookie);
+	} else {
+		rumpclient_fork_cancel(&st->cookie);
 	}
 	hijack_leave();
+}
+
+long hijack_clone(long nr, const long a[6])
+{
+	struct fork_state st;
+	long pid;
+	int err;
+
+	err = proc_prefork(&st);
+	if (err < 0)
+		return err;
+	pid = host_pass(nr, a);
+	proc_forked(&st, pid);
 	return pid;
 }
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "hijack.h"
 #include "wrap.h"
@@ -27,7 +28,7 @@ enum form {
 	version,	/* __xstat: a version comes first */
 	futimens,
 	noflags,	/* umount */
-	fexecve,
+	empty_path,	/* fexecve */
 };
 
 enum {
@@ -119,7 +120,7 @@ static void to_syscall(enum form form, long b[6], const long a[7])
 	case noflags:
 		b[1] = 0;
 		break;
-	case fexecve:
+	case empty_path:
 		b[1] = (long)"";
 		b[2] = a[1];
 		b[3] = a[2];
@@ -197,6 +198,26 @@ EXPORT long __fdelt_chk(long fd)
 }
 
 EXPORT long __fdelt_warn(long fd) __attribute__((alias("__fdelt_chk")));
+
+/* Where libc's own system call is not seen.  (_Fork and clone are not, then.) */
+EXPORT pid_t fork(void)
+{
+	static pid_t (*next)(void);
+	struct fork_state st;
+	pid_t pid;
+
+	if (!next)
+		next = (pid_t (*)(void))dlsym(RTLD_NEXT, "fork");
+	if (hijack_patched || hijack_state <= 0 || hijack_depth)
+		return next();
+	if (proc_prefork(&st) < 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	pid = next();
+	proc_forked(&st, pid);
+	return pid;
+}
 
 /*
  * A thread that one of our own libraries starts makes its calls to the host.

@@ -92,12 +92,22 @@ verbose_body() {
 	    $hj RUMPHIJACK_VERBOSE=1 true
 }
 
+# Where libc cannot be patched the interposed functions do the work.
+atf_test_case wrappers
+wrappers_body() {
+	for c in numbers poll select epoll data signals; do
+		atf_check $hj RUMPHIJACK_NOPATCH=1 "$B/tests/hijack/h_calls" $c
+	done
+	atf_check -o inline:'one\n' $hj RUMPHIJACK_NOPATCH=1 \
+	    sh -c 'echo one >/rump/mnt/f; cat /rump/mnt/f; rm /rump/mnt/f'
+}
+
 # Only the interposed names are visible.
 atf_test_case exports
 exports_body() {
 	{
 		sed -n 's/^[FA](\([^,]*\),.*/\1/p' "$TOP/hijack/wrappers.def"
-		printf '%s\n' __fdelt_chk __fdelt_warn pthread_create
+		printf '%s\n' __fdelt_chk __fdelt_warn fork pthread_create
 	} | sort >expected
 	nm -D --defined-only "$B/hijack/librumphijack.so" | sed 's/.* //' | sort >names
 	atf_check diff expected names
@@ -111,7 +121,7 @@ imports_body() {
 }
 
 atf_init_test_cases() {
-	for t in numbers poll select epoll data signals names coreutils shell bad_words scope verbose \
+	for t in numbers poll select epoll data signals names coreutils shell bad_words scope verbose wrappers \
 	    exports imports; do
 		atf_add_test_case $t
 	done
