@@ -10,7 +10,8 @@
  * out of one.  The process in the rump kernel is in the directory that the
  * program is in, if that is the rump kernel's.
  *
- * Limit: a symbolic link of the host into a prefix stays in the host.
+ * Limits: a symbolic link of the host into a prefix stays in the host; a bad
+ * address of a name is a fault in the program, if it is not near 0.
  *
  * Compiled to use general registers only, as want.c, for path_maybe().
  */
@@ -154,11 +155,18 @@ int path_fd(const char *path)
 	return *s || n >= FDMAP_MAX ? -1 : (int)n;
 }
 
+/* Certainly no address of a string: the host says EFAULT, where we would crash.  Any
+ * other bad address is the program's fault, literally. */
+static int is_bad(const char *path)
+{
+	return (unsigned long)path < 4096 || (long)path < 0;
+}
+
 int path_maybe(int dirfd, const char *path)
 {
 	int fd;
 
-	if (!path)
+	if (is_bad(path))
 		return 0;
 	if (path[0] == '/') {
 		if (prefix_of(path) || is_odd(path))
@@ -350,7 +358,7 @@ int path_where(int dirfd, const char *path, struct where *w)
 	w->side = SIDE_HOST;
 	w->dirfd = dirfd;
 	w->path = path;
-	if (!path)
+	if (is_bad(path))
 		return 0;
 
 	if (path[0] == '/') {

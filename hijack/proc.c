@@ -499,11 +499,11 @@ long hijack_exec(long nr, const long a[6])
 	struct where w;
 	int err;
 
+	if ((unsigned long)name < 4096)
+		return host_pass(nr, a);	/* EFAULT */
 	err = path_where(im.dirfd, name, &w);
 	if (err < 0)
 		return err;
-	if (!name)
-		return host_pass(nr, a);
 	if (w.side == SIDE_RUMP)
 		return exec_rump(&w, name, argv, envp);
 	im.path = w.path;

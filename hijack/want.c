@@ -31,7 +31,7 @@ static int want_poll(const struct pollfd *fds, unsigned long n)
 {
 	unsigned long i;
 
-	if (n > FDMAP_MAX)
+	if (n > FDMAP_MAX || !fds)
 		return 0;
 	for (i = 0; i < n; i++)
 		if (fds[i].fd >= 0 && not_host(fds[i].fd))

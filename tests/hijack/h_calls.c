@@ -488,6 +488,9 @@ static void c_names(const char *dir)
 	need(stat("/etc/passwd", &st) == 0);
 	need(chdir(here) == 0 && getcwd(buf, sizeof(buf)) && !strcmp(buf, here));
 	need(syscall(SYS_openat, AT_FDCWD, NULL, O_RDONLY) == -1 && errno == EFAULT);
+	need(syscall(SYS_openat, AT_FDCWD, 1, O_RDONLY) == -1 && errno == EFAULT);
+	need(syscall(SYS_openat, AT_FDCWD, -1L, O_RDONLY) == -1 && errno == EFAULT);
+	need(syscall(SYS_poll, NULL, 1, 0) == -1 && errno == EFAULT);
 	need(stat("", &st) == -1 && errno == ENOENT);
 	close(dfd);
 }
