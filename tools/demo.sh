@@ -32,6 +32,10 @@ finish()
 {
 	status=$?
 	trap - EXIT
+	if [ -s "$work/nginx.pid" ]; then
+		kill "$(cat "$work/nginx.pid")" 2>/dev/null || :
+		sleep 0.2
+	fi
 	if [ -n "$server" ]; then
 		"$b/bin/rump" halt "$url" >/dev/null 2>&1 || :
 	fi
