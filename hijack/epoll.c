@@ -90,7 +90,7 @@ static long move_up(int fd)
 static long make_side(int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = MARK };
-	int pair[2], idle;
+	int pair[2] = { -1, -1 }, idle;
 	long ret, i, n = sizeof(sides) / sizeof(sides[0]);
 
 	for (i = 0; i < n; i++) {

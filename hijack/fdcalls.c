@@ -33,7 +33,7 @@ static void close_host(int fd)
 /* The placeholder: its near end, at scope.fdoff or above, and *far. */
 static long make_pair(int cloexec, int *far)
 {
-	int pair[2];
+	int pair[2] = { -1, -1 };
 	long near;
 
 	near = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | (cloexec ? SOCK_CLOEXEC : 0), 0, pair);

@@ -130,7 +130,7 @@ static int looks_like_placeholder(int fd)
 {
 	struct sockaddr_un un;
 	socklen_t len = sizeof(int);
-	int val;
+	int val = 0;
 
 	if (host(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &val, &len) < 0 || val != AF_UNIX)
 		return 0;

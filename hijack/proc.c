@@ -304,7 +304,8 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 		n++;
 	len = (n + MAX_KEPT + 2) * sizeof(*new);
 	if (len <= 8192) {
-		new = alloca(len);
+		/* The stack: malloc(3) is not ours to call, and a vfork child would leak it. */
+		new = alloca(len); /* cppcheck-suppress allocaCalled */
 	} else {
 		long mem = host(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -324,7 +325,7 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 
 			if (theirs > 4096)
 				return -E2BIG;
-			lead = alloca(plen + own_len + theirs + 2);
+			lead = alloca(plen + own_len + theirs + 2); /* cppcheck-suppress allocaCalled */
 			memcpy(lead, preload, plen);
 			memcpy(lead + plen, own, own_len);
 			lead[plen + own_len] = ':';
@@ -358,7 +359,7 @@ static void warn_outsider(int dirfd, const char *path, const char *name)
 	union {
 		char c[512];
 		Elf64_Ehdr eh;
-	} u;
+	} u = { .c = "" };
 	Elf64_Phdr ph;
 	struct stat st;
 	long fd, n, i;
@@ -448,7 +449,7 @@ static long exec_script(char *line, const char *name, char *const *argv, char *c
 		n++;
 	if (n > 4096)
 		return -E2BIG;
-	new = alloca((n + 4) * sizeof(*new));
+	new = alloca((n + 4) * sizeof(*new)); /* cppcheck-suppress allocaCalled */
 	new[out++] = interp;
 	if (*arg)
 		new[out++] = arg;

@@ -89,7 +89,7 @@ static int want_by_row(const struct rump_sysrow *row, const long a[6])
  */
 static int is_inside(void)
 {
-	stack_t ss;
+	stack_t ss = { .ss_flags = 0 };
 
 	if (!hijack_depth)
 		return 0;

@@ -17,7 +17,7 @@
 void fuzz_scope(const unsigned char *bytes, size_t len)
 {
 	char *text = malloc(len + 1), store[300], err[512] = "";
-	struct scope sc;
+	struct scope sc = { 0 };
 	int i;
 
 	memcpy(text, bytes, len);
