@@ -33,7 +33,7 @@ install: all
 	install -d $(bindir) $(libdir) $(incdir) $(docdir)
 	install -m 755 $(addprefix $(B)/,$(BIN) $(SBIN)) $(bindir)
 	install -m 755 $(addprefix $(B)/,$(LIBRARIES)) $(libdir)
-	install -m 644 $(HEADERS) $(filter %.h,$(GENHEADERS_PUBLIC)) $(incdir)
+	install -m 644 $(HEADERS) $(filter $(B)/include/rump/%,$(GENHEADERS)) $(incdir)
 	install -m 644 README.md LICENSE $(docdir)
 	install -m 644 kernel/LICENSE $(docdir)/LICENSE.kernel
 	$(foreach m,$(MAN),install -D -m 644 $m $(mandir)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m) &&) :
