@@ -46,7 +46,7 @@ struct rump_lwp {
 #define HOST_WAITING	1u	/* may be given a vCPU */
 #define HOST_GRANT	2u	/* carries host->grant from now on */
 #define HOST_DONE	4u	/* its call is done, by another carrier */
-#define HOST_KICK	8u	/* to a helper: look again */
+#define HOST_KICK	8u	/* look again: a vCPU may have work */
 #define HOST_SPAWNED	16u	/* its rump_spawn is done */
 #define HOST_ASLEEP	32u	/* waits in the host, not in a loop */
 

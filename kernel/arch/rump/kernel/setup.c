@@ -13,6 +13,7 @@
 #include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/start_kernel.h>
+#include <asm/archrandom.h>
 #include <asm/setup.h>
 #include <rump/rumpuser.h>
 #include "../../../lib/rumpk.h"

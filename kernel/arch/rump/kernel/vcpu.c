@@ -174,6 +174,24 @@ static void kick_helper(struct vcpu *v)
 	rumpuser_cpu_kick(v->cpu, &h->word);
 }
 
+/*
+ * v has work and no carrier.  The thread that gave it up last, if it still waits, is
+ * the one that the work is for, as a rule; the helper is for all other cases.
+ */
+static void kick(struct vcpu *v)
+{
+	struct rump_host *h = READ_ONCE(v->keeper);
+	u32 w = h ? READ_ONCE(h->word) : 0;
+
+	while (w & HOST_WAITING) {
+		if (!arch_try_cmpxchg(&h->word, &w, w | HOST_KICK))
+			continue;
+		rumpuser_wake(&h->word);
+		return;
+	}
+	kick_helper(v);
+}
+
 /* The clock of v, which nobody carries: is somebody awake in time? */
 static void check_helper(struct vcpu *v)
 {
@@ -195,7 +213,7 @@ void rump_irq_post(unsigned int cpu, enum rump_irq irq)
 
 	__atomic_fetch_or(&v->pending, 1UL << irq, __ATOMIC_SEQ_CST);
 	if (vcpu_post(v))
-		kick_helper(v);
+		kick(v);
 }
 
 /* h wants its task woken on v (to make a call, or to have one interrupted). */
@@ -475,19 +493,22 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 	u32 w;
 	int r;
 
+	if (cover)
+		WRITE_ONCE(cover->keeper, h);
 	for (;;) {
 		w = __atomic_or_fetch(&h->word, HOST_WAITING, __ATOMIC_SEQ_CST);
 		if (w & (HOST_GRANT | HOST_DONE))
 			break;
 		v = &rump_vcpus[h->lwp ? task_cpu(h->lwp->task) : 0];
 		r = 0;
-		if (!has_work(v) && !rumpuser_spin(&h->word, w, SPIN_NS)) {
+		if (!has_work(v) && !(cover && has_work(cover)) &&
+		    !rumpuser_spin(&h->word, w, SPIN_NS)) {
 			w = __atomic_or_fetch(&h->word, HOST_ASLEEP, __ATOMIC_SEQ_CST);
-			if (!(w & (HOST_GRANT | HOST_DONE)))
+			if (!(w & (HOST_GRANT | HOST_DONE | HOST_KICK)))
 				r = rumpuser_wait(&h->word, w, cover ? READ_ONCE(cover->deadline) :
 						  RUMPUSER_FOREVER, 0);
 		}
-		w = host_clear(h, HOST_WAITING | HOST_ASLEEP);
+		w = host_clear(h, HOST_WAITING | HOST_ASLEEP | HOST_KICK);
 		if (w & (HOST_GRANT | HOST_DONE))
 			break;
 		if (r == -EINTR && h->lwp) {
@@ -497,11 +518,13 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 				carry(h, v);
 		} else if (has_work(v) && vcpu_acquire(v)) {
 			carry(h, v);
-		} else if (cover && ring_clock(cover)) {
+		} else if (cover && ((has_work(cover) && vcpu_acquire(cover)) || ring_clock(cover))) {
 			carry(h, cover);
 		}
 	}
-	host_clear(h, HOST_WAITING | HOST_DONE | HOST_GRANT);
+	host_clear(h, HOST_WAITING | HOST_DONE | HOST_GRANT | HOST_KICK);
+	if (cover && has_work(cover))
+		kick_helper(cover);	/* a kick that came too late for us */
 	if (w & HOST_GRANT) {
 		unsigned int spins = 0;
 

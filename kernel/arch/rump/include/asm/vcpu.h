@@ -34,6 +34,7 @@ struct vcpu {
 	s64			deadline;	/* of the clock event device, ns */
 	s64			helper_until;	/* when the helper looks again, ns */
 	struct rump_host	*helper;	/* its thread; NULL: not up yet */
+	struct rump_host	*keeper;	/* watches its clock, if it still waits */
 	u64			entries;	/* calls begun, for the tick */
 	u64			entries_at_tick;
 } __attribute__((aligned(64)));
