@@ -10,7 +10,7 @@
  * trampoline: the host's call is made by going there, a call that was carried
  * out here goes on behind it.
  *
- * The vector state is saved only around hijack_call(): hijack_want() is built
+ * The vector state is saved only around hijack_entered(): hijack_want() is built
  * without vector registers.
  */
 #include "fdmap.h"
@@ -25,6 +25,7 @@
 	.p2align 4
 hijack_entry:
 	.cfi_startproc
+	.cfi_undefined rip		/* an unwinder need not try to go further up */
 	lea	-128(%rsp), %rsp
 	push	%rcx
 	push	%rbp
@@ -60,7 +61,7 @@ hijack_entry:
 	xsave64	(%rsp)
 	mov	-8(%rbp), %rdi
 	lea	-ARGS(%rbp), %rsi
-	call	hijack_call
+	call	hijack_entered
 	mov	%rax, -8(%rbp)
 	mov	hijack_xsave_mask(%rip), %eax
 	xor	%edx, %edx
@@ -83,7 +84,7 @@ hijack_entry:
 2:	fxsave64 (%rsp)
 	mov	-8(%rbp), %rdi
 	lea	-ARGS(%rbp), %rsi
-	call	hijack_call
+	call	hijack_entered
 	mov	%rax, -8(%rbp)
 	fxrstor64 (%rsp)
 	jmp	3b

@@ -49,8 +49,9 @@ void hijack_classify(void);	/* fills hijack_class from the table */
 
 /* 0: the call is the host's, as it is.  Touches general registers only. */
 int hijack_want(long nr, const long a[6]);
-/* Carries out a call that hijack_want() wanted. */
+/* Carries out a call that hijack_want() wanted; hijack_entered: at a patched site. */
 long hijack_call(long nr, const long a[6]);
+long hijack_entered(long nr, const long a[6]);
 
 /*
  * Above 0: the thread is inside our own libraries, whose calls are the host's.

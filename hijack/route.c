@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 
 #include "hijack.h"
@@ -162,4 +163,20 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 long hijack_call(long nr, const long a[6])
 {
 	return handlers[hijack_how[nr]](nr, a);
+}
+
+/*
+ * glibc 2.36 makes its cancellable calls with asynchronous cancellation: a thread
+ * must not be torn out of the rump kernel.  It is cancelled behind the call.
+ */
+long hijack_entered(long nr, const long a[6])
+{
+	int type, unused;
+	long ret;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+	ret = hijack_call(nr, a);
+	if (type != PTHREAD_CANCEL_DEFERRED)
+		pthread_setcanceltype(type, &unused);
+	return ret;
 }

@@ -339,7 +339,8 @@ static void nothing(int sig)
 
 static void c_signals(void)
 {
-	struct itimerval t = { .it_value = { 0, 30000 } };
+	/* Again and again: one could come before the call. */
+	struct itimerval t = { { 0, 50000 }, { 0, 50000 } }, off = { { 0, 0 }, { 0, 0 } };
 	struct sigaction sa = { .sa_handler = nothing };
 	struct pollfd p = { .events = POLLIN };
 	struct sockaddr_in sin = { .sin_family = AF_INET };
@@ -353,17 +354,17 @@ static void c_signals(void)
 	setitimer(ITIMER_REAL, &t, NULL);
 	need(read(s[1], &c, 1) == -1 && errno == EINTR);
 	p.fd = s[1];
-	setitimer(ITIMER_REAL, &t, NULL);
 	need(poll(&p, 1, 5000) == -1 && errno == EINTR);
-	setitimer(ITIMER_REAL, &t, NULL);
 	need(poll((struct pollfd[2]){ p, { .fd = pi[0], .events = POLLIN } }, 2, 5000) == -1 &&
 	    errno == EINTR);
+	setitimer(ITIMER_REAL, &off, NULL);
 	sa.sa_handler = leave;
 	sigaction(SIGALRM, &sa, NULL);
 	if (sigsetjmp(env, 1) == 0) {
 		setitimer(ITIMER_REAL, &t, NULL);
 		need(read(s[1], &c, 1) == 0);
 	}
+	setitimer(ITIMER_REAL, &off, NULL);
 	s[0] = socket(AF_INET, SOCK_DGRAM, 0);	/* goes to the same kernel as before */
 	need(bind(s[0], (void *)&sin, len) == 0 && getsockname(s[0], (void *)&sin, &len) == 0);
 }
