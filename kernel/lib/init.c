@@ -17,6 +17,7 @@
 #include "mount.h"
 #include "params.h"
 #include "rumpk.h"
+#include "trim.h"
 
 enum { NONE, BOOTING, DONE };
 
@@ -90,7 +91,11 @@ int rump_init_server(const char *url)
 {
 	int err = rump_init();
 
-	return err ? err : rumpk_sp_start(url);
+	if (!err)
+		err = rumpk_sp_start(url);
+	if (!err)
+		rump_trim();
+	return err;
 }
 
 int rump_daemonize_begin(void)
