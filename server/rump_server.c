@@ -8,6 +8,7 @@
  * answered.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <poll.h>
@@ -18,6 +19,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <rump/rump.h>
@@ -185,6 +188,29 @@ static void raise_limit(void)
 	}
 }
 
+#define TASK_BYTES	(64 * 1024)	/* a task's stack, and what else it has */
+
+/*
+ * Tasks may fill half of the memory.  The kernel's own limit is an eighth, made for
+ * programs that need much more beside a kernel stack.
+ */
+static void raise_threads_max(void)
+{
+	struct sysinfo si;
+	char number[24];
+	long fd;
+
+	if (rump_syscall(SYS_sysinfo, (long)&si, 0, 0, 0, 0, 0))
+		return;
+	snprintf(number, sizeof(number), "%lu", si.totalram * si.mem_unit / 2 / TASK_BYTES);
+	fd = rump_syscall(SYS_openat, AT_FDCWD, (long)"/proc/sys/kernel/threads-max",
+	    O_WRONLY, 0, 0, 0);
+	if (fd < 0)
+		return;
+	rump_syscall(SYS_write, fd, (long)number, strlen(number), 0, 0, 0);
+	rump_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
 /* Everything until clients can come; after one line on stderr, nonzero. */
 static int start(void)
 {
@@ -195,6 +221,7 @@ static int start(void)
 	err = rump_init();
 	if (err)
 		return err;
+	raise_threads_max();
 	for (i = 0; i < opt.ndrives; i++) {
 		const struct drivespec *d = &opt.drives[i];
 
