@@ -482,6 +482,37 @@ static bool has_work(struct vcpu *v)
 }
 
 /*
+ * h stops waiting, to carry v (NULL: nothing).  Whatever else it has watched is the
+ * helpers' from now on: the clock of cover, and the vCPU that it was kicked for, which
+ * can be any, since keeper is but a hint.
+ */
+static void unwatch(struct vcpu *v, struct vcpu *cover, bool kicked)
+{
+	unsigned int i;
+
+	for (i = 0; kicked && i < rump_nvcpu; i++)
+		if (&rump_vcpus[i] != v && has_work(&rump_vcpus[i]))
+			kick_helper(&rump_vcpus[i]);
+	if (cover && cover != v)
+		check_helper(cover);
+}
+
+/* A vCPU that h can carry while it waits, acquired; or NULL. */
+static struct vcpu *find_work(struct rump_host *h, struct vcpu *v, struct vcpu *cover, bool kicked)
+{
+	unsigned int i;
+
+	if (has_work(v) && vcpu_acquire(v))
+		return v;
+	if (cover && ((has_work(cover) && vcpu_acquire(cover)) || ring_clock(cover)))
+		return cover;
+	for (i = 0; kicked && i < rump_nvcpu; i++)
+		if (has_work(&rump_vcpus[i]) && vcpu_acquire(&rump_vcpus[i]))
+			return &rump_vcpus[i];
+	return NULL;
+}
+
+/*
  * On its own stack, without a vCPU: a thread with a call under way waits to be
  * granted one, or for the call to be done.  If the vCPU that its task is queued
  * on lies idle with work pending, it carries that meanwhile.  cover: the vCPU
@@ -497,12 +528,10 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 		WRITE_ONCE(cover->keeper, h);
 	for (;;) {
 		w = __atomic_or_fetch(&h->word, HOST_WAITING, __ATOMIC_SEQ_CST);
-		if (w & (HOST_GRANT | HOST_DONE))
-			break;
 		v = &rump_vcpus[h->lwp ? task_cpu(h->lwp->task) : 0];
 		r = 0;
-		if (!has_work(v) && !(cover && has_work(cover)) &&
-		    !rumpuser_spin(&h->word, w, SPIN_NS)) {
+		if (!(w & (HOST_GRANT | HOST_DONE)) && !has_work(v) &&
+		    !(cover && has_work(cover)) && !rumpuser_spin(&h->word, w, SPIN_NS)) {
 			w = __atomic_or_fetch(&h->word, HOST_ASLEEP, __ATOMIC_SEQ_CST);
 			if (!(w & (HOST_GRANT | HOST_DONE | HOST_KICK)))
 				r = rumpuser_wait(&h->word, w, cover ? READ_ONCE(cover->deadline) :
@@ -514,31 +543,31 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 		if (r == -EINTR && h->lwp) {
 			WRITE_ONCE(h->interrupt, 1);
 			push_waker(v, h);
-			if (vcpu_post(v) && vcpu_acquire(v))
-				carry(h, v);
-		} else if (has_work(v) && vcpu_acquire(v)) {
+			if (vcpu_post(v))
+				w |= HOST_KICK;
+		}
+		v = find_work(h, v, cover, w & HOST_KICK);
+		if (v) {
+			unwatch(v, cover, w & HOST_KICK);
 			carry(h, v);
-		} else if (cover && ((has_work(cover) && vcpu_acquire(cover)) || ring_clock(cover))) {
-			carry(h, cover);
 		}
 	}
-	host_clear(h, HOST_WAITING | HOST_DONE | HOST_GRANT | HOST_KICK);
-	if (cover && has_work(cover))
-		kick_helper(cover);	/* a kick that came too late for us */
+	host_clear(h, HOST_DONE | HOST_GRANT);
+	v = NULL;
 	if (w & HOST_GRANT) {
 		unsigned int spins = 0;
 
 		while (!(v = smp_load_acquire(&h->grant)))
 			rumpuser_relax(&spins);
 		WRITE_ONCE(h->grant, NULL);
-		if (cover && cover != v)
-			check_helper(cover);
-		set_this_vcpu(v);
-		rump_resume(h->lwp->task->thread.sp);
 	}
-	if (cover)
-		check_helper(cover);
-	rump_host_return(h->base);
+	if (cover && has_work(cover))
+		w |= HOST_KICK;
+	unwatch(v, cover, w & HOST_KICK);
+	if (!v)
+		rump_host_return(h->base);
+	set_this_vcpu(v);
+	rump_resume(h->lwp->task->thread.sp);
 }
 
 /* A vCPU's helper thread: carries it when nobody else is there to do so. */
