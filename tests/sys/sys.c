@@ -107,6 +107,34 @@ start_server(void)
 	setenv("RUMP_SERVER", url, 1);
 }
 
+bool
+sys_kdebug(void)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	path[n > 0 ? n : 0] = '\0';
+	return strstr(path, "/kdebug/") != NULL;
+}
+
+/* Lockdep says what it has found on the console, and then is silent for ever: a test that
+ * ran into it has not passed.  (After a shutdown nobody can be asked.) */
+static void
+check_lockdep(void)
+{
+	char buf[8192], *p;
+	long fd, n;
+
+	if ((fd = S(openat, AT_FDCWD, "/proc/lockdep_stats", O_RDONLY)) < 0)
+		return;
+	n = S(read, fd, buf, sizeof(buf) - 1);
+	buf[n > 0 ? n : 0] = '\0';
+	if ((p = strstr(buf, "debug_locks:")) != NULL && strtol(p + 12, NULL, 10) == 0) {
+		fprintf(stderr, "lockdep has found something\n");
+		_exit(1);
+	}
+}
+
 static void
 start(void)
 {
@@ -120,6 +148,8 @@ start(void)
 		init = symbol("rump_init");
 		if ((r = init()) != 0)
 			atf_tc_fail("rump_init: %s", strerror(-r));
+		if (sys_kdebug())
+			atexit(check_lockdep);
 		break;
 	case SYS_REMOTE:
 		start_server();

@@ -30,6 +30,8 @@
 
 enum sys_where { SYS_EMBEDDED, SYS_REMOTE, SYS_HOST };
 enum sys_where sys_where(void);
+/* The kernel checks itself (KDEBUG=1): it needs more memory, keeps some, and is slow. */
+bool sys_kdebug(void);
 
 /* The result, or a negative errno. */
 long sys_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
