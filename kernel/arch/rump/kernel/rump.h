@@ -77,7 +77,7 @@ asmlinkage void __noreturn rump_jump(void *sp, void (*fn)(void *), void *arg);
 asmlinkage void rump_task_start(void);
 asmlinkage void __noreturn rump_task_main(void);
 
-/* vcpu.c */
+/* host.c, vcpu.c */
 static __always_inline struct rump_host *this_host(void)
 {
 	struct rump_host *h;
@@ -89,6 +89,7 @@ static __always_inline struct rump_host *this_host(void)
 struct rump_host *rump_host_get(void);
 void rump_host_put(struct rump_host *h);
 void rump_host_post(struct rump_host *h, u32 bit);
+u32 rump_host_clear(struct rump_host *h, u32 bits);
 void rump_host_await(struct rump_host *h, u32 bit);
 void rump_host_call(struct rump_host *h, struct rump_call *c);
 void rump_vcpu_idle(void);

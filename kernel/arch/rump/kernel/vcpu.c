@@ -34,8 +34,7 @@
  * the vCPU up last, if it waits anyhow, and else by the helper
  * (vcpu->helper_until); a vCPU is released only when one of the two holds.
  *
- * Limits: RUMP_MAXHOSTS host threads; a thread can't make a call on top of one
- * (from a signal handler): -EBUSY.
+ * Limit: a thread can't make a call on top of one (from a signal handler): -EBUSY.
  */
 #include <linux/cpu.h>
 #include <linux/ftrace.h>
@@ -50,99 +49,16 @@
 #include <rump/rumpuser.h>
 #include "rump.h"
 
-#define RUMP_MAXHOSTS	16384
 #define SPIN_NS		10000		/* before a waiting thread sleeps */
 #define LEAVE_NS	20000		/* that a thread may be kept after its call */
 
 struct vcpu rump_vcpus[NR_CPUS];
 unsigned int rump_nvcpu = 1;
 
-/* ---- host threads ---------------------------------------------------------- */
-
-static struct rump_host hosts[RUMP_MAXHOSTS];
-static unsigned int nhosts;
-static struct rump_host *free_hosts;
-static u32 hosts_lock;
-
-static __always_inline void set_this_host(struct rump_host *h)
-{
-	asm volatile("movq rump_tls_host@gottpoff(%%rip), %%rax\n\t"
-		     "movq %0, %%fs:(%%rax)" : : "r" (h) : "rax", "memory");
-}
-
 static __always_inline void set_this_vcpu(struct vcpu *v)
 {
 	asm volatile("movq rump_tls_vcpu@gottpoff(%%rip), %%rax\n\t"
 		     "movq %0, %%fs:(%%rax)" : : "r" (v) : "rax", "memory");
-}
-
-static void lock_hosts(void)
-{
-	unsigned int spins = 0;
-
-	while (arch_xchg(&hosts_lock, 1))
-		rumpuser_relax(&spins);
-}
-
-static void unlock_hosts(void)
-{
-	smp_store_release(&hosts_lock, 0);
-}
-
-/* The calling thread's struct; NULL: there are too many threads. */
-struct rump_host *rump_host_get(void)
-{
-	struct rump_host *h = this_host();
-
-	if (h)
-		return h;
-	lock_hosts();
-	h = free_hosts;
-	if (h)
-		free_hosts = h->next;
-	else if (nhosts < RUMP_MAXHOSTS)
-		h = &hosts[nhosts++];
-	unlock_hosts();
-	if (h) {
-		h->next = NULL;
-		h->lwp = NULL;
-		h->own = NULL;
-		h->leaving = h->in_call = false;
-		WRITE_ONCE(h->word, 0);
-		set_this_host(h);
-	}
-	return h;
-}
-
-/* The thread is ending, or has never begun. */
-void rump_host_put(struct rump_host *h)
-{
-	set_this_host(NULL);
-	lock_hosts();
-	h->next = free_hosts;
-	free_hosts = h;
-	unlock_hosts();
-}
-
-void rump_host_post(struct rump_host *h, u32 bit)
-{
-	__atomic_fetch_or(&h->word, bit, __ATOMIC_SEQ_CST);
-	rumpuser_wake(&h->word);
-}
-
-static u32 host_clear(struct rump_host *h, u32 bits)
-{
-	return __atomic_fetch_and(&h->word, ~bits, __ATOMIC_SEQ_CST);
-}
-
-/* Outside the kernel: waits for a bit that somebody posts, and clears it. */
-void rump_host_await(struct rump_host *h, u32 bit)
-{
-	u32 w;
-
-	while (!((w = READ_ONCE(h->word)) & bit))
-		rumpuser_wait(&h->word, w, RUMPUSER_FOREVER, SPIN_NS);
-	host_clear(h, bit);
 }
 
 /* ---- taking and giving up a vCPU ------------------------------------------------ */
@@ -537,7 +453,7 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 				r = rumpuser_wait(&h->word, w, cover ? READ_ONCE(cover->deadline) :
 						  RUMPUSER_FOREVER, 0);
 		}
-		w = host_clear(h, HOST_WAITING | HOST_ASLEEP | HOST_KICK);
+		w = rump_host_clear(h, HOST_WAITING | HOST_ASLEEP | HOST_KICK);
 		if (w & (HOST_GRANT | HOST_DONE))
 			break;
 		if (r == -EINTR && h->lwp) {
@@ -552,7 +468,7 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 			carry(h, v);
 		}
 	}
-	host_clear(h, HOST_DONE | HOST_GRANT);
+	rump_host_clear(h, HOST_DONE | HOST_GRANT);
 	v = NULL;
 	if (w & HOST_GRANT) {
 		unsigned int spins = 0;
@@ -577,7 +493,7 @@ static void __noreturn helper_loop(struct rump_host *h)
 	s64 deadline;
 
 	for (;;) {
-		host_clear(h, HOST_KICK);
+		rump_host_clear(h, HOST_KICK);
 		if (has_work(v) && vcpu_acquire(v))
 			carry(h, v);
 		if (ring_clock(v))
