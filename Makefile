@@ -35,7 +35,7 @@ B	:= $(O)$(if $(KDEBUG),/kdebug)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)
 # ---- flags ----------------------------------------------------------------------
 
 CPPFLAGS = -Iinclude -I$(B)/include -D_GNU_SOURCE
-CFLAGS	= $(OPT) -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden $(SANFLAGS) $(CPPFLAGS)
+CFLAGS	= $(OPT) -std=gnu11 -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -fPIC -fvisibility=hidden $(SANFLAGS) $(CPPFLAGS)
 LDFLAGS	= -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS)
 SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 ifneq ($(SANITIZE),)
