@@ -71,5 +71,7 @@ void sys_ifup(const char *name);
 long sys_procnum(const char *path, const char *key);
 /* Tasks and free memory (KB) of the kernel under test. */
 long sys_ntasks(void);
+/* Workers come and go with the load, several a vCPU; what leaks, leaks by the thousand. */
+#define WORKERS	16
 
 #endif
