@@ -39,7 +39,8 @@ SECTIONS
 {
 	.rump.rodata : ALIGN(64) {
 		. = ALIGN(64);
-		__start_rodata = .;
+		/* string literals too: lockdep's keys */
+		__start_rodata = ADDR(.rodata);
 		SCHED_DATA
 		RO_AFTER_INIT_DATA
 		. = ALIGN(8);
