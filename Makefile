@@ -83,7 +83,8 @@ objects	= $(patsubst %,$(B)/%.o,$(basename $(patsubst $(B)/%,%,$1)))
 # $ORIGIN/../lib for a file one directory below $(B), and so on.
 rpath	= -Wl,-rpath,'$$ORIGIN/$(subst $(space),/,$(patsubst %,..,$(subst /, ,$(call outdir,$1))))/lib'
 scripts	= $(patsubst -Wl$(comma)--version-script=%,%,$(filter -Wl$(comma)--version-script=%,$1))
-link	= $(CC) $(LDFLAGS) $3 -o $$@ $(call objects,$2) $(addprefix $(B)/,$4) $5 $$(call rpath,$1)
+# Renamed into place: a program that runs from $(B) never meets half a library.
+link	= $(CC) $(LDFLAGS) $3 -o $$@.new $(call objects,$2) $(addprefix $(B)/,$4) $5 $$(call rpath,$1) && mv -f $$@.new $$@
 
 define link_rule
 OBJS += $(call objects,$2)
