@@ -50,6 +50,7 @@
 #include "rump.h"
 
 #define SPIN_NS		10000		/* before a waiting thread sleeps */
+#define WATCH_NS	2000		/* between two looks at a vCPU that may be free */
 #define LEAVE_NS	20000		/* that a thread may be kept after its call */
 
 struct vcpu rump_vcpus[NR_CPUS];
@@ -376,6 +377,51 @@ static void __noreturn carry(struct rump_host *h, struct vcpu *v)
 	rump_jump(t->thread.lwp->stack, outside_irq, NULL);
 }
 
+/* ---- several threads for one vCPU -------------------------------------------------------- */
+
+/*
+ * A thread whose call is done and that will make the next one soon should keep the vCPU
+ * current for itself, although others are runnable: changing tasks for each call
+ * costs more than the calls.  It may while one of those others watches: a thread that
+ * waits awake, and takes the vCPU when it finds it free at one of its looks.
+ */
+static struct {
+	u32 n;
+} __attribute__((aligned(64))) watchers[NR_CPUS];
+
+static bool watched(struct vcpu *v)
+{
+	return __atomic_load_n(&watchers[v->cpu].n, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* h's task could run on v if its current task, which is outside, were parked. */
+static bool could_run(struct rump_host *h, struct vcpu *v)
+{
+	return READ_ONCE(v->state) == 0 && READ_ONCE(v->curr) != v->idle && h->lwp &&
+	    READ_ONCE(h->lwp->task->__state) == TASK_RUNNING &&
+	    task_cpu(h->lwp->task) == v->cpu;
+}
+
+/* Waits awake for a change of h's word; true: it did, or v was found free and taken. */
+static bool watch(struct rump_host *h, struct vcpu *v, u32 w, bool *taken)
+{
+	bool changed = false;
+	unsigned int i;
+
+	*taken = false;
+	__atomic_fetch_add(&watchers[v->cpu].n, 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < SPIN_NS / WATCH_NS && !changed && !*taken; i++) {
+		changed = rumpuser_spin(&h->word, w, WATCH_NS);
+		if (!changed && could_run(h, v))
+			*taken = true;
+	}
+	__atomic_fetch_sub(&watchers[v->cpu].n, 1, __ATOMIC_SEQ_CST);
+	/* whoever released v just now may have relied on us */
+	if (!changed && could_run(h, v))
+		*taken = true;
+	return changed || *taken;
+}
+
 /* ---- waiting threads ---------------------------------------------------------------------- */
 
 /*
@@ -437,6 +483,7 @@ static struct vcpu *find_work(struct rump_host *h, struct vcpu *v, struct vcpu *
 static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 {
 	struct vcpu *v;
+	bool take;
 	u32 w;
 	int r;
 
@@ -446,8 +493,9 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 		w = __atomic_or_fetch(&h->word, HOST_WAITING, __ATOMIC_SEQ_CST);
 		v = &rump_vcpus[h->lwp ? task_cpu(h->lwp->task) : 0];
 		r = 0;
+		take = false;
 		if (!(w & (HOST_GRANT | HOST_DONE)) && !has_work(v) &&
-		    !(cover && has_work(cover)) && !rumpuser_spin(&h->word, w, SPIN_NS)) {
+		    !(cover && has_work(cover)) && !watch(h, v, w, &take)) {
 			w = __atomic_or_fetch(&h->word, HOST_ASLEEP, __ATOMIC_SEQ_CST);
 			if (!(w & (HOST_GRANT | HOST_DONE | HOST_KICK)))
 				r = rumpuser_wait(&h->word, w, cover ? READ_ONCE(cover->deadline) :
@@ -462,7 +510,8 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 			if (vcpu_post(v))
 				w |= HOST_KICK;
 		}
-		v = find_work(h, v, cover, w & HOST_KICK);
+		if (!take || !vcpu_acquire(v))
+			v = find_work(h, v, cover, w & HOST_KICK);
 		if (v) {
 			unwatch(v, cover, w & HOST_KICK);
 			carry(h, v);
@@ -601,15 +650,38 @@ static void leave_irq(void *arg)
 		rump_lwp_main(arg);
 }
 
+/* The vCPU was taken back, but is another task's by now: serves it as a helper would. */
+static void leave_to(void *arg)
+{
+	carry(arg, this_vcpu());
+}
+
 static void leave(struct rump_host *h)
 {
 	struct vcpu *v;
 
 	while ((v = this_vcpu())) {
-		if (likely(undisputed(h->lwp->task) && vcpu_release(v))) {
+		if (likely(undisputed(h->lwp->task))) {
+			if (likely(vcpu_release(v))) {
+				set_this_vcpu(NULL);
+				check_helper(v);
+				break;
+			}
+		} else if (!test_tsk_need_resched(h->lwp->task) && watched(v) && vcpu_release(v)) {
 			set_this_vcpu(NULL);
-			check_helper(v);
-			break;
+			if (watched(v) || !vcpu_acquire(v)) {
+				check_helper(v);
+				break;
+			}
+			/* the watcher fell asleep; perhaps somebody was here meanwhile */
+			set_this_vcpu(v);
+			if (v->curr != h->lwp->task) {
+				h->leaving = true;
+				h->left = rumpuser_clock_mono();
+				rump_host_run(&h->base, 0, leave_to, h);
+				h->leaving = false;
+				continue;
+			}
 		}
 		h->leaving = true;
 		h->left = rumpuser_clock_mono();
