@@ -12,6 +12,7 @@
  */
 #include <linux/completion.h>
 #include <linux/kref.h>
+#include <linux/oom.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -324,6 +325,7 @@ static int main_first(void *arg)
 	if (main_proc) {
 		rump_proc_get(main_proc);
 		atomic_inc(&main_proc->ntasks);		/* it stays when it has no threads */
+		current->signal->oom_score_adj = OOM_SCORE_ADJ_MIN;
 	}
 	complete(a->ready);
 	if (!main_proc) {

@@ -6,8 +6,9 @@
  * ramfs root, socket buffers), so killing processes would not help.  The task in
  * whose call memory ran out is marked as the OOM killer marks its victims, but not
  * killed: its allocations may touch the reserves, then fail, and the call
- * returns -ENOMEM.  The mark is gone when the call is.  Kernel threads still call
- * the OOM killer.
+ * returns -ENOMEM.  The mark is gone when the call is.  A kernel thread that runs out
+ * may have the OOM killer take a server's client; an embedded kernel's own process is
+ * not for killing: there the thread tries again until a call has failed or freed some.
  */
 #include <linux/init.h>
 #include <linux/notifier.h>
@@ -16,12 +17,27 @@
 #include <linux/sched/signal.h>
 #include "rump.h"
 
+static bool have_clients(void)
+{
+	struct task_struct *p, *t;
+	bool found = false;
+
+	rcu_read_lock();
+	for_each_process_thread(p, t)
+		found |= t->thread.remote != NULL;
+	rcu_read_unlock();
+	return found;
+}
+
 static int starved(struct notifier_block *nb, unsigned long unused, void *freed)
 {
 	struct mm_struct *mm = current->mm;
 
-	if (!mm || !current->thread.proc)
+	if (!mm || !current->thread.proc) {
+		if (!have_clients())
+			*(unsigned long *)freed = 1;
 		return NOTIFY_OK;
+	}
 	if (!cmpxchg(&current->signal->oom_mm, NULL, mm)) {
 		mmgrab(mm);
 		current->thread.starved = true;
