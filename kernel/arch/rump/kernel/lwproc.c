@@ -394,6 +394,8 @@ static int attach(struct rump_host *h, struct rump_proc *p, void (*fn)(struct ru
 
 	rumpuser_getcomm(a.comm, sizeof(a.comm));
 	rumpuser_thread_register(h);
+	/* a handler may have left a call by siglongjmp(): nobody waits there any more */
+	rump_host_clear(h, HOST_WAITING | HOST_ASLEEP | HOST_KICK);
 	rump_spawn_post(&a.spawn);
 	rump_host_await(h, HOST_SPAWNED);
 	if (!a.ret)
