@@ -612,7 +612,11 @@ ATF_TC_BODY(short_lives, tc)
 		check_server();
 	}
 	wait_processes(before);
-	ATF_CHECK_MSG(server_rss() < rss + 2048, "%ld KB became %ld", rss, server_rss());
+	/*
+	 * Pages that wait for a grace period come on top, and the more the busier the machine is.
+	 * One stack of 32 KB lost with each life would be 32 MB.
+	 */
+	ATF_CHECK_MSG(server_rss() < rss + 8192, "%ld KB became %ld", rss, server_rss());
 }
 
 /* ---- descriptors ------------------------------------------------------------------------------------------ */
