@@ -279,7 +279,6 @@ struct rump_proc *rump_proc_current(void)
 
 /* ---- host threads as tasks ---------------------------------------------------------------- */
 
-static DEFINE_MUTEX(main_lock);
 static struct rump_proc *main_proc;	/* of threads that make a call just so */
 
 struct attach {
