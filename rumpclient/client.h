@@ -17,7 +17,7 @@
 /* One line on stderr, "PROGRAM: " in front. */
 void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* ---- remote.c: the session and its channels ------------------------------------ */
+/* ---- session.c and remote.c: a server ---------------------------------------------- */
 
 int remote_init(const char *url);
 long remote_syscall(long nr, const long args[6], int farfd);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * remote.h - what the files for a rump_server share: wire.c (bytes), session.c
+ * (who we are there, and each thread's channels), remote.c (calls).
+ */
+#ifndef RUMPCLIENT_REMOTE_H
+#define RUMPCLIENT_REMOTE_H
+
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#include "client.h"
+
+/* ---- wire.c ---------------------------------------------------------------------- */
+
+/*
+ * Sends all of iov, whose contents it changes; passfd goes along if >= 0.  *done
+ * counts bytes, if not NULL.  0 or -errno.
+ */
+long chan_send(int fd, struct iovec *iov, unsigned int niov, int passfd, size_t *done);
+/* Sends one small message, hdr->len bytes. */
+int send_small(int fd, const void *hdr);
+
+/*
+ * Input of one message: what recv() has brought beyond what was wanted is kept
+ * here.  The server sends nothing before we have answered, so no more than one
+ * message ever is.
+ */
+struct in {
+	const atomic_int *fd;		/* may change while we wait */
+	size_t have, pos;
+	uint64_t left;			/* of the message, behind pos */
+	_Alignas(8) char buf[sizeof(struct rump_sp_reply) +
+	    RUMP_SP_OUTS_MAX * sizeof(struct rump_sp_out) +
+	    RUMP_SP_SIGS_MAX * sizeof(struct rump_sp_sig)];
+};
+
+/* Sees that n more bytes of the message are in buf, behind pos.  -errno. */
+int need(struct in *in, size_t n);
+/* The next n bytes of those. */
+void *consume(struct in *in, size_t n);
+int skip(struct in *in, uint64_t n);
+/*
+ * n bytes of the message into the program's memory; *stored: how many it took
+ * (fewer: a bad address; the rest is skipped).
+ */
+int store(struct in *in, uint64_t addr, uint64_t n, uint64_t *stored);
+
+/* ---- session.c ------------------------------------------------------------------- */
+
+#define BOUNCE		(256 * 1024)	/* of our memory in one answer, bytes */
+
+struct chan {
+	atomic_int fd;
+	unsigned int gen;		/* of the session it belongs to; 0: never opened */
+	uint64_t reqno;
+};
+
+/* The channel for a call of this thread, which is under way until chan_put(). */
+int chan_get(struct chan **cp);
+void chan_put(struct chan *c);
+/* Ends a channel on which the server could not be understood, or is not any more. */
+long lost(struct chan *c, int err);
+/* BOUNCE bytes of this thread; NULL: no memory. */
+void *bounce(void);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session.c - our process on a rump_server, and the channels of its threads.
+ *
+ * Each thread has a channel of its own, opened by its first call, and closed by
+ * its end (a pthread key's destructor, which lets those of the program run
+ * first).  Nothing is shared between threads but the session's cookie.
+ *
+ * A signal handler may make calls while its thread is in one: that call takes
+ * the thread's next channel.  A handler that leaves by longjmp(3) leaves a call
+ * behind, which ends when its channel is reused or closed.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "../hypercall/sp_url.h"
+#include "remote.h"
+
+#define DEPTH		4		/* calls on top of each other in one thread */
+#define ROUNDS		4		/* of destructors, see thread_ends() */
+#define CONNECT_TRIES	100		/* while a server's queue is full, 10 ms each */
+
+struct thread {
+	struct chan chan[DEPTH];
+	unsigned int depth;		/* calls under way */
+	int registered;
+	void *bounce;
+};
+
+static struct {
+	struct sockaddr_un sun;
+	socklen_t len;
+	char url[sizeof(((struct sockaddr_un *)0)->sun_path) + 16];
+	atomic_uint gen;		/* counts forks: a channel of another one is not ours */
+	struct rump_sp_cookie cookie;	/* of our process there; id 0: none yet */
+	atomic_uint joining;		/* 1: the first thread is making it */
+} session;
+
+static __thread struct thread self;
+static pthread_key_t key;
+
+/* All open channels, for remote_move_fd(): anywhere behind their fd's place. */
+#define CHANS_MAX	8192
+static _Atomic(struct chan *) chans[CHANS_MAX];
+
+/* ---- opening a channel ---------------------------------------------------------------- */
+
+static const char *refusal(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+	case ENOENT:
+		return "no rump_server is there";
+	case EACCES:
+	case EPERM:
+		return "the rump_server is another user's";
+	case ECONNRESET:
+	case EPIPE:
+		return "the rump_server has refused the connection";
+	}
+	return strerror(error);
+}
+
+static int connect_server(void)
+{
+	struct timespec nap = { .tv_nsec = 10000000 };
+	long fd, r = 0;
+	int i;
+
+	fd = host(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	for (i = 0; i < CONNECT_TRIES; i++) {
+		r = host(SYS_connect, fd, &session.sun, session.len);
+		if (r != -EAGAIN && r != -EINTR)
+			break;
+		host(SYS_nanosleep, &nap, NULL);
+	}
+	if (r) {
+		host(SYS_close, fd);
+		return r;
+	}
+	return ownfd_take(fd);
+}
+
+static int mismatch(const struct rump_sp_hello_reply *r)
+{
+	if (!memcmp(r->magic, RUMP_SP_MAGIC, sizeof(r->magic)) &&
+	    r->version == RUMP_SP_VERSION &&
+	    !strncmp(r->machine, RUMP_SP_MACHINE, sizeof(r->machine)))
+		return 0;
+	client_warn("%s: server: %.8s version %u, machine %.16s, kernel %.64s; client: %s "
+	    "version %u, machine %s", session.url, r->magic, r->version, r->machine, r->release,
+	    "RUMP-SP", RUMP_SP_VERSION, RUMP_SP_MACHINE);
+	return 1;
+}
+
+/* Says who we are on a fresh connection.  -errno: fd is closed. */
+static int say_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
+    struct rump_sp_hello_reply *r)
+{
+	struct rump_sp_hello h = {
+		.hdr = { .len = sizeof(h), .type = RUMP_SP_HELLO },
+		.version = RUMP_SP_VERSION,
+		.kind = kind,
+		.machine = RUMP_SP_MACHINE,
+		.pid = host(SYS_getpid, 0),
+		.tid = host(SYS_gettid, 0),
+		.uid = host(SYS_geteuid, 0),
+		.gid = host(SYS_getegid, 0),
+	};
+	const atomic_int in_fd = fd;
+	struct in in = { .fd = &in_fd };
+	int err;
+
+	memcpy(h.magic, RUMP_SP_MAGIC, sizeof(h.magic));
+	if (cookie)
+		h.cookie = *cookie;
+	host(SYS_prctl, PR_GET_NAME, h.comm, 0, 0, 0);
+	err = send_small(fd, &h);
+	/* A server that refuses may have answered, and hung up, before we have spoken. */
+	if (!err || err == -EPIPE)
+		err = need(&in, sizeof(*r));
+	if (!err) {
+		memcpy(r, in.buf, sizeof(*r));
+		if (r->hdr.type != RUMP_SP_HELLO_REPLY || r->hdr.len != sizeof(*r))
+			err = -EPROTO;
+		else if (mismatch(r))
+			err = -EPROTO;
+		else
+			err = r->error;
+	}
+	if (err)
+		ownfd_close(fd);
+	return err;
+}
+
+/*
+ * The session: who comes first makes our process there, the others wait for it.
+ * A fork meanwhile is harmless: remote_forget() starts anew.
+ */
+static int join(int *fdp)
+{
+	struct rump_sp_hello_reply r;
+	unsigned int state = 0;
+	int fd, err;
+
+	while (!atomic_compare_exchange_strong(&session.joining, &state, 1)) {
+		if (state == 2)
+			return 1;
+		state = 0;
+		host(SYS_sched_yield, 0);
+	}
+	fd = connect_server();
+	err = fd < 0 ? fd : say_hello(fd, RUMP_SP_GUEST, NULL, &r);
+	if (!err) {
+		session.cookie = r.cookie;
+		*fdp = fd;
+	}
+	atomic_store(&session.joining, err ? 0 : 2);
+	return err;
+}
+
+static int chan_use(struct chan *c, int fd)
+{
+	struct chan *none;
+	unsigned int i;
+
+	c->fd = fd;
+	c->reqno = 0;
+	for (i = 0; i < CHANS_MAX; i++) {
+		none = NULL;
+		if (atomic_compare_exchange_strong(&chans[(fd + i) % CHANS_MAX], &none, c)) {
+			c->gen = atomic_load(&session.gen);
+			return 0;
+		}
+	}
+	ownfd_close(fd);
+	return -EMFILE;
+}
+
+static void register_thread(void);
+
+static int chan_open(struct chan *c)
+{
+	struct rump_sp_hello_reply r;
+	int fd, err;
+
+	err = atomic_load(&session.joining) == 2 ? 1 : join(&fd);
+	if (err == 1) {
+		fd = connect_server();
+		err = fd < 0 ? fd : say_hello(fd, RUMP_SP_THREAD, &session.cookie, &r);
+	}
+	if (err)
+		return err;
+	err = chan_use(c, fd);
+	if (!err)
+		register_thread();
+	return err;
+}
+
+static int chan_is_open(const struct chan *c)
+{
+	return c->gen && c->gen == atomic_load_explicit(&session.gen, memory_order_relaxed);
+}
+
+static void chan_close(struct chan *c)
+{
+	struct chan *me = c;
+	unsigned int i;
+
+	if (chan_is_open(c)) {
+		for (i = 0; i < CHANS_MAX; i++, me = c)
+			if (atomic_compare_exchange_strong(&chans[(c->fd + i) % CHANS_MAX],
+			    &me, NULL))
+				break;
+		ownfd_close(c->fd);
+	}
+	c->gen = 0;
+}
+
+int remote_move_fd(int fd)
+{
+	struct chan *c;
+	unsigned int i;
+	int new;
+
+	for (i = 0; i < CHANS_MAX; i++) {
+		c = atomic_load(&chans[i]);
+		if (!c || c->fd != fd)
+			continue;
+		new = ownfd_dup(fd);
+		if (new < 0)
+			return new;
+		c->fd = new;
+		host(SYS_close, fd);
+		return 0;
+	}
+	return 0;
+}
+
+/* ---- threads ------------------------------------------------------------------------------ */
+
+static void thread_ends(void *round)
+{
+	unsigned int i;
+
+	/* The program's destructors may make calls: ours waits for the last round. */
+	if ((uintptr_t)round < ROUNDS &&
+	    pthread_setspecific(key, (void *)((uintptr_t)round + 1)) == 0)
+		return;
+	for (i = 0; i < DEPTH; i++)
+		chan_close(&self.chan[i]);
+	if (self.bounce)
+		host(SYS_munmap, self.bounce, BOUNCE);
+	self.bounce = NULL;
+	self.registered = 0;
+}
+
+static void register_thread(void)
+{
+	if (!self.registered) {
+		self.registered = 1;
+		pthread_setspecific(key, (void *)1);
+	}
+}
+
+void *bounce(void)
+{
+	long p;
+
+	if (!self.bounce) {
+		p = host(SYS_mmap, NULL, BOUNCE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		self.bounce = host_failed(p) ? NULL : (void *)p;
+	}
+	return self.bounce;
+}
+
+
+int chan_get(struct chan **cp)
+{
+	struct chan *c;
+	unsigned int i;
+	int err;
+
+	if (self.depth == DEPTH) {
+		/* Handlers have left by longjmp(): nobody waits on these any more.  One
+		 * stays open at any moment, for the process there to live on. */
+		chan_close(&self.chan[0]);
+		err = chan_open(&self.chan[0]);
+		if (err)
+			return err;
+		for (i = 1; i < DEPTH; i++)
+			chan_close(&self.chan[i]);
+		self.depth = 0;
+	}
+	c = &self.chan[self.depth++];
+	if (!chan_is_open(c)) {
+		err = chan_open(c);
+		if (err) {
+			self.depth--;
+			return err;
+		}
+	}
+	*cp = c;
+	return 0;
+}
+
+void chan_put(struct chan *c)
+{
+	self.depth = c - self.chan;
+}
+
+long lost(struct chan *c, int err)
+{
+	if (err == -EPROTO)
+		client_warn("%s: the server does not follow the protocol", session.url);
+	chan_close(c);
+	return -ENOTCONN;
+}
+
+/* ---- fork --------------------------------------------------------------------------------- */
+
+void remote_forget(void)
+{
+	memset(chans, 0, sizeof(chans));
+	ownfd_forget();
+	if (atomic_fetch_add(&session.gen, 1) + 1 == 0)
+		atomic_store(&session.gen, 1);
+	atomic_store(&session.joining, 0);
+	session.cookie = (struct rump_sp_cookie){ 0 };
+	self.depth = 0;
+}
+
+int remote_fork_init(const struct rump_sp_cookie *cookie)
+{
+	struct rump_sp_hello_reply r;
+	int fd, err;
+
+	fd = connect_server();
+	if (fd < 0)
+		return -ENOTCONN;
+	err = say_hello(fd, RUMP_SP_FORK, cookie, &r);
+	if (err)
+		return err;
+	session.cookie = r.cookie;
+	atomic_store(&session.joining, 2);
+	err = chan_use(&self.chan[0], fd);
+	if (!err)
+		register_thread();
+	return err;
+}
+
+/* ---- start ------------------------------------------------------------------------------------------ */
+
+int remote_init(const char *url)
+{
+	const char *why;
+	struct chan *c;
+	int err;
+
+	snprintf(session.url, sizeof(session.url), "%s", url);
+	why = sp_url_parse(url, &session.sun, &session.len);
+	if (why) {
+		client_warn("RUMP_SERVER=%s: %s", url, why);
+		return -EINVAL;
+	}
+	err = pthread_key_create(&key, thread_ends);
+	if (err)
+		return -err;
+	atomic_store(&session.gen, 1);
+	err = chan_get(&c);
+	if (err) {
+		if (err != -EPROTO)
+			client_warn("RUMP_SERVER=%s: %s", url, refusal(-err));
+		return err;
+	}
+	chan_put(c);
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire.c - bytes to and from a server: a message out of pieces, and one in, part
+ * by part.  No state but the struct in of who waits for an answer.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "remote.h"
+
+long chan_send(int fd, struct iovec *iov, unsigned int niov, int passfd, size_t *done)
+{
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(sizeof(int))];
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = niov };
+	struct cmsghdr *cm;
+	long n;
+
+	if (passfd >= 0) {
+		mh.msg_control = ctl;
+		mh.msg_controllen = sizeof(ctl);
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cm), &passfd, sizeof(int));
+	}
+	for (;;) {
+		while (mh.msg_iovlen && mh.msg_iov->iov_len == 0) {
+			mh.msg_iov++;
+			mh.msg_iovlen--;
+		}
+		if (mh.msg_iovlen == 0)
+			return 0;
+		n = host(SYS_sendmsg, fd, &mh, MSG_NOSIGNAL);
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return n;
+		mh.msg_control = NULL;		/* went with the first byte */
+		mh.msg_controllen = 0;
+		if (done)
+			*done += n;
+		while (n > 0) {
+			size_t k = (size_t)n < mh.msg_iov->iov_len ? (size_t)n :
+			    mh.msg_iov->iov_len;
+
+			mh.msg_iov->iov_base = (char *)mh.msg_iov->iov_base + k;
+			mh.msg_iov->iov_len -= k;
+			n -= k;
+			if (mh.msg_iov->iov_len == 0) {
+				mh.msg_iov++;
+				mh.msg_iovlen--;
+			}
+		}
+	}
+}
+
+int send_small(int fd, const void *hdr)
+{
+	const struct rump_sp_hdr *h = hdr;
+	struct iovec iov = { (void *)h, h->len };
+
+	return chan_send(fd, &iov, 1, -1, NULL);
+}
+
+int need(struct in *in, size_t n)
+{
+	long r;
+
+	if (in->pos + n > sizeof(in->buf))
+		return -EPROTO;
+	while (in->have < in->pos + n) {
+		r = host(SYS_recvfrom, *in->fd, in->buf + in->have, in->pos + n - in->have,
+		    0, NULL, NULL);
+		if (r == -EINTR)
+			continue;
+		if (r <= 0)
+			return r ? r : -ECONNRESET;
+		in->have += r;
+	}
+	return 0;
+}
+
+void *consume(struct in *in, size_t n)
+{
+	void *p = in->buf + in->pos;
+
+	in->pos += n;
+	in->left -= n;
+	return p;
+}
+
+int skip(struct in *in, uint64_t n)
+{
+	char sink[512];
+	size_t k;
+	long r;
+
+	while (n) {
+		k = in->have - in->pos;
+		if (k > n)
+			k = n;
+		if (k == 0) {
+			r = host(SYS_recvfrom, *in->fd, sink, n < sizeof(sink) ? n : sizeof(sink),
+			    0, NULL, NULL);
+			if (r == -EINTR)
+				continue;
+			if (r <= 0)
+				return r ? r : -ECONNRESET;
+			n -= r;
+			in->left -= r;
+			continue;
+		}
+		consume(in, k);
+		n -= k;
+	}
+	return 0;
+}
+
+int store(struct in *in, uint64_t addr, uint64_t n, uint64_t *stored)
+{
+	size_t k = in->have - in->pos, w;
+	long r;
+
+	*stored = 0;
+	if (k > n)
+		k = n;
+	if (k) {
+		w = safe_write(addr, consume(in, k), k);
+		*stored = w;
+		n -= k;
+		if (w < k)
+			return skip(in, n);
+	}
+	while (n) {
+		r = host(SYS_recvfrom, *in->fd, addr + *stored, n, MSG_WAITALL, NULL, NULL);
+		if (r == -EINTR)
+			continue;
+		if (r == -EFAULT)
+			return skip(in, n);
+		if (r <= 0)
+			return r ? r : -ECONNRESET;
+		*stored += r;
+		in->left -= r;
+		n -= r;
+	}
+	return 0;
+}
