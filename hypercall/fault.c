@@ -25,7 +25,7 @@
 #include "hostsig.h"
 #include "internal.h"
 
-#define RANGES	16
+#define RANGES	64		/* two of each kernel that was ever loaded */
 
 struct range {
 	uintptr_t start, end, fixup;

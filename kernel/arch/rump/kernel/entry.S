@@ -136,32 +136,100 @@ SYM_FUNC_START(rump_task_start)
 SYM_FUNC_END(rump_task_start)
 
 /*
- * User memory.  Leaf routines without a stack frame, in one range of addresses:
- * a fault anywhere in it continues at rump_user_fixup with the registers as
- * they were, and %rcx is then what the caller is to get.
+ * User memory.  Leaf routines without a stack frame, in two ranges of addresses.
+ * A fault in the second, in which %rcx is always what the caller is to get,
+ * continues at rump_user_fixup with the registers as they were.  A fault in the
+ * first, where more than a byte is moved at a time, continues at rump_user_retry,
+ * which does the rest of the copy, %rcx bytes, by single bytes until it faults again.
  */
+	.globl	rump_user_fast_begin, rump_user_fast_end, rump_user_retry
 	.globl	rump_user_begin, rump_user_end, rump_user_fixup
 
-rump_user_begin:
-/* unsigned long rump_user_copy(void *to, const void *from, unsigned long n): bytes left */
+rump_user_fast_begin:
+/*
+ * unsigned long rump_user_copy(void *to, const void *from, unsigned long n): bytes left.
+ * Vector registers are the caller's to save on a host's thread, and no kernel code has
+ * anything in them.  (rep movsb is half as fast where the destination is not aligned.)
+ */
 SYM_FUNC_START(rump_user_copy)
 	movq	%rdx, %rcx
-	cmpq	$8, %rdx
-	jne	1f
+	cmpq	$64, %rdx
+	jb	2f
+	.p2align 4
+1:	movups	(%rsi), %xmm0
+	movups	16(%rsi), %xmm1
+	movups	32(%rsi), %xmm2
+	movups	48(%rsi), %xmm3
+	movups	%xmm0, (%rdi)
+	movups	%xmm1, 16(%rdi)
+	movups	%xmm2, 32(%rdi)
+	movups	%xmm3, 48(%rdi)
+	addq	$64, %rsi
+	addq	$64, %rdi
+	subq	$64, %rcx
+	cmpq	$64, %rcx
+	jae	1b
+	testq	%rcx, %rcx
+	jz	9f
+	/* the last 64 bytes, of which some are there already */
+	movups	-64(%rsi,%rcx), %xmm0
+	movups	-48(%rsi,%rcx), %xmm1
+	movups	-32(%rsi,%rcx), %xmm2
+	movups	-16(%rsi,%rcx), %xmm3
+	movups	%xmm0, -64(%rdi,%rcx)
+	movups	%xmm1, -48(%rdi,%rcx)
+	movups	%xmm2, -32(%rdi,%rcx)
+	movups	%xmm3, -16(%rdi,%rcx)
+	xorl	%eax, %eax
+	ret
+	/* up to 63 bytes: from the front and from the back, which may overlap */
+2:	cmpl	$16, %ecx
+	jb	4f
+	movups	(%rsi), %xmm0
+	movups	-16(%rsi,%rcx), %xmm1
+	cmpl	$32, %ecx
+	jbe	3f
+	movups	16(%rsi), %xmm2
+	movups	-32(%rsi,%rcx), %xmm3
+	movups	%xmm2, 16(%rdi)
+	movups	%xmm3, -32(%rdi,%rcx)
+3:	movups	%xmm0, (%rdi)
+	movups	%xmm1, -16(%rdi,%rcx)
+	xorl	%eax, %eax
+	ret
+4:	cmpl	$8, %ecx
+	jb	5f
 	movq	(%rsi), %rax
+	movq	-8(%rsi,%rcx), %rdx
 	movq	%rax, (%rdi)
+	movq	%rdx, -8(%rdi,%rcx)
 	xorl	%eax, %eax
 	ret
-1:	cmpq	$4, %rdx
-	jne	2f
+5:	cmpl	$4, %ecx
+	jb	6f
 	movl	(%rsi), %eax
+	movl	-4(%rsi,%rcx), %edx
 	movl	%eax, (%rdi)
+	movl	%edx, -4(%rdi,%rcx)
 	xorl	%eax, %eax
 	ret
-2:	rep movsb
-	movq	%rcx, %rax
+6:	testl	%ecx, %ecx
+	jz	9f
+7:	movb	-1(%rsi,%rcx), %al
+	movb	%al, -1(%rdi,%rcx)
+	decl	%ecx
+	jnz	7b
+9:	xorl	%eax, %eax
 	ret
 SYM_FUNC_END(rump_user_copy)
+rump_user_fast_end:
+
+rump_user_begin:
+SYM_FUNC_START(rump_user_retry)
+	rep movsb
+	movq	%rcx, %rax
+	ret
+SYM_FUNC_END(rump_user_retry)
 
 /* unsigned long rump_user_clear(void *to, unsigned long n): bytes left */
 SYM_FUNC_START(rump_user_clear)

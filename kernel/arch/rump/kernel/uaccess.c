@@ -3,9 +3,9 @@
  * uaccess.c - user memory.
  *
  * For a thread of this process a user pointer is a pointer; what makes it safe
- * is that all accesses happen in one range of entry.S, from which the host's
+ * is that all accesses happen in two ranges of entry.S, from which the host's
  * fault handler returns by a fix-up.  For a sysproxy client's task the pointer
- * means nothing here: sp.c answers from the request, or asks the client.
+ * means nothing here: sp_mem.c answers from the request, or asks the client.
  */
 #include <linux/export.h>
 #include <linux/mutex.h>
@@ -21,6 +21,7 @@ unsigned long rump_user_clear(void *to, unsigned long n);
 long rump_user_strncpy(char *to, const char *from, long n);
 long rump_user_strnlen(const char *s, long n);
 long rump_user_cmpxchg(u32 *p, u32 old, u32 new, u32 *seen);
+extern const char rump_user_fast_begin[], rump_user_fast_end[], rump_user_retry[];
 extern const char rump_user_begin[], rump_user_end[], rump_user_fixup[];
 
 unsigned long rump_copy_nofault(void *to, const void *from, unsigned long n)
@@ -86,5 +87,10 @@ int rump_futex_cmpxchg(u32 __user *uaddr, u32 old, u32 new, u32 *seen)
 
 void __init rump_uaccess_init(void)
 {
-	rumpuser_fault_fixup(rump_user_begin, rump_user_end, rump_user_fixup);
+	int err = rumpuser_fault_fixup(rump_user_fast_begin, rump_user_fast_end, rump_user_retry);
+
+	if (!err)
+		err = rumpuser_fault_fixup(rump_user_begin, rump_user_end, rump_user_fixup);
+	if (err)
+		panic("no fault fix-up: %d", err);
 }
