@@ -31,6 +31,7 @@
 #include "sp.h"
 #include "sp_chan.h"
 #include "sp_listen.h"
+#include "sp_who.h"
 
 #define HALF_MAX	256
 #define HALF_SECONDS	10
@@ -150,11 +151,9 @@ static void new_connection(int fd)
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct rumpuser_sp_chan *c;
 	struct ucred cred;
-	socklen_t len = sizeof(cred);
 	int first;
 
-	if (host(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) ||
-	    cred.uid != (uid_t)host(SYS_geteuid, 0)) {
+	if (sp_peer(fd, &cred)) {
 		if (atomic_fetch_add(&sp_server.rejected, 1) < 100)
 			rumpuser_warn("a client of another user (uid %u) is refused", cred.uid);
 		host(SYS_close, fd);
@@ -169,7 +168,7 @@ static void new_connection(int fd)
 	}
 	sp_lock(&c->lock);
 	c->fd = fd;
-	c->pid = cred.pid;
+	c->cred = cred;
 	c->since = rumpuser_clock_mono();
 	c->state = HALF;
 	sp_lock(&sp_server.lock);

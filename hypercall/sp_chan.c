@@ -208,5 +208,5 @@ void complain(struct rumpuser_sp_chan *c, const char *why)
 
 	/* One client that does it all the time must not fill a log. */
 	if (atomic_fetch_add(&sp_server.rejected, 1) < 100)
-		rumpuser_warn("client %s[%d] is cut off: %s", h ? h->comm : "?", c->pid, why);
+		rumpuser_warn("client %s[%d] is cut off: %s", h ? h->comm : "?", c->cred.pid, why);
 }

@@ -12,6 +12,7 @@
 #define HYPERCALL_SP_CHAN_H
 
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include <rump/rumpuser_sp.h>
 
@@ -56,7 +57,7 @@ struct rumpuser_sp_chan {
 	size_t outcap;
 	int64_t since;			/* HALF: when it connected */
 	uint64_t halt_reqno;
-	pid_t pid;			/* as the host says */
+	struct ucred cred;		/* as the host says */
 	struct rumpuser_sp_chan *prev, *next;	/* in half or in the accept queue */
 };
 

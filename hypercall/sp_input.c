@@ -15,6 +15,7 @@
 #include "internal.h"
 #include "sp_chan.h"
 #include "sp_msg.h"
+#include "sp_who.h"
 
 #define QUEUE		2
 
@@ -59,9 +60,12 @@ static const char *hello(struct rumpuser_sp_chan *c, struct buf *b)
 		return "unknown kind of client";
 	}
 	/* What the host says counts. */
-	if (c->pid)
-		h->pid = c->pid;
-	h->uid = host(SYS_geteuid, 0);
+	if (!(h->hdr.flags & RUMP_SP_F_RELAYED)) {
+		if (c->cred.pid)
+			h->pid = c->cred.pid;
+		h->uid = c->cred.uid;
+		h->gid = c->cred.gid;
+	}
 
 	c->hello = b;
 	sp_lock(&sp_server.lock);
@@ -94,7 +98,8 @@ static const char *control(struct rumpuser_sp_chan *c, const struct rump_sp_hdr 
 {
 	if (hdr->type != RUMP_SP_HALT)
 		return "a control connection takes HALT only";
-	if (!atomic_load(&sp_server.may_halt)) {
+	if (!atomic_load(&sp_server.may_halt) || !sp_peer_is_owner(&c->cred) ||
+	    ((struct rump_sp_hello *)c->hello->data)->hdr.flags & RUMP_SP_F_RELAYED) {
 		chan_reply(c, hdr->reqno, -EPERM);
 		return NULL;
 	}

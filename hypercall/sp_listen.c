@@ -19,6 +19,7 @@
 #include "internal.h"
 #include "sp_listen.h"
 #include "sp_url.h"
+#include "sp_who.h"
 
 #define BACKLOG	1024
 
@@ -112,7 +113,7 @@ static int bind_path(int fd, const struct sockaddr_un *sun, socklen_t len, const
 	}
 	if (!err) {
 		/* The mode of the socket is the mode of its file from the first moment. */
-		host(SYS_fchmod, fd, 0600);
+		host(SYS_fchmod, fd, sp_socket_mode());
 		err = host(SYS_bind, fd, &first, len);
 		if (!err)
 			err = host(SYS_listen, fd, BACKLOG);

@@ -5,7 +5,8 @@
 #ifndef HYPERCALL_SP_LISTEN_H
 #define HYPERCALL_SP_LISTEN_H
 
-/* A non-blocking listening socket at url, which only this user may connect to.
+/* A non-blocking listening socket at url, which only those may connect to who may be
+ * clients.
  * On failure -errno, after one line on stderr that quotes url. */
 int sp_listen(const char *url);
 /* Removes the socket's file, if it is still the one that sp_listen() made. */

@@ -45,6 +45,12 @@ static int limits(unsigned int type, size_t *min, size_t *max)
 	return 0;
 }
 
+static unsigned int flags(unsigned int type)
+{
+	return type == RUMP_SP_SYSCALL ? RUMP_SP_F_ATTACH :
+	    type == RUMP_SP_HELLO ? RUMP_SP_F_RELAYED : 0;
+}
+
 const char *sp_header_check(const struct rump_sp_hdr *hdr)
 {
 	size_t min, max;
@@ -55,7 +61,7 @@ const char *sp_header_check(const struct rump_sp_hdr *hdr)
 		return "bad message length";
 	if (hdr->nfds > RUMP_SP_FDS_MAX)
 		return "too many descriptors announced";
-	if (hdr->flags & ~(hdr->type == RUMP_SP_SYSCALL ? RUMP_SP_F_ATTACH : 0))
+	if (hdr->flags & ~flags(hdr->type))
 		return "unknown flags";
 	return NULL;
 }

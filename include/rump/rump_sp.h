@@ -101,7 +101,14 @@ enum rump_sp_kind {
 	RUMP_SP_CONTROL	= 5,	/* no process: only HALT */
 };
 
-/* The banner.  The layout up to machine never changes, whatever the version. */
+/*
+ * The banner.  The layout up to machine never changes, whatever the version.
+ *
+ * RELAYED, in hdr.flags: it came through a relay (rump_relay.h), which has set this.
+ * Such a client is another host's: its pid and uid are what it says, it cannot share
+ * memory (RING), and cannot end the server (HALT).
+ */
+#define RUMP_SP_F_RELAYED	1u
 struct rump_sp_hello {
 	struct rump_sp_hdr hdr;
 	char magic[8];

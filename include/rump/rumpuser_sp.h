@@ -39,6 +39,17 @@ struct rumpuser_sp_upcalls {
 };
 
 /*
+ * Who may be a client, besides this process's user: users, and groups (the peer's
+ * effective one, and its others).  The socket is then open to all, and SO_PEERCRED
+ * decides.  trust: clients can do all that root can (kernel/arch/rump/kernel/sp_doors.c).
+ * Before rumpuser_sp_start(); -ENOSPC.
+ */
+int rumpuser_sp_allow_uid(uint32_t uid);
+int rumpuser_sp_allow_gid(uint32_t gid);
+void rumpuser_sp_trust(void);
+int rumpuser_sp_trusted(void);
+
+/*
  * Listens on url, on the way of which nothing must stand; release: the kernel's,
  * for the banner.  The helper threads serve from now on (cpuwait.h).  -EINVAL and
  * -EADDRINUSE after one line on stderr that quotes the url; -EBUSY: a second call.

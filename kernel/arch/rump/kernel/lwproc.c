@@ -11,6 +11,7 @@
  * agent) get ids of their own unless the host's are free here.
  */
 #include <linux/completion.h>
+#include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/oom.h>
 #include <linux/sched.h>
@@ -605,6 +606,9 @@ void __noreturn rump_init_process(void)
 	set_task_comm(current, "init");
 	/* the host's sleeps have a slack of their own */
 	current->timer_slack_ns = current->default_timer_slack_ns = 1;
+	/* how many descriptors a program may have, the host has decided */
+	current->signal->rlim[RLIMIT_NOFILE].rlim_cur = sysctl_nr_open;
+	current->signal->rlim[RLIMIT_NOFILE].rlim_max = sysctl_nr_open;
 	rump_signals_init();
 	block_signals();
 	current->sighand->action[SIGCHLD - 1].sa.sa_handler = SIG_IGN;

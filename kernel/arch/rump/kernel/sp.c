@@ -138,25 +138,6 @@ int sp_send_small(struct sp_task *st, void *msg)
 
 /* ---- requests ------------------------------------------------------ */
 
-/*
- * Calls that would touch memory by the client's pointers in other tasks than its
- * own, or the server process itself.
- */
-static bool refused(long nr)
-{
-	switch (nr) {
-	case __NR_io_setup: case __NR_io_uring_setup:
-	case __NR_process_vm_readv: case __NR_process_vm_writev: case __NR_ptrace:
-	case __NR_init_module: case __NR_finit_module: case __NR_delete_module:
-	case __NR_kexec_load: case __NR_kexec_file_load: case __NR_reboot:
-	case __NR_bpf: case __NR_perf_event_open: case __NR_userfaultfd:
-	case __NR_set_robust_list: case __NR_set_tid_address: case __NR_rseq:
-	case __NR_exit: case __NR_exit_group:
-		return true;
-	}
-	return false;
-}
-
 static long make_call(struct sp_task *st)
 {
 	struct rumpuser_sp_msg *msg = st->msg;
@@ -165,7 +146,7 @@ static long make_call(struct sp_task *st)
 	long nr = req->nr, ret;
 
 	memcpy(args, req->args, sizeof(args));
-	if (refused(nr))
+	if (sp_refused(nr))
 		return -ENOSYS;
 	/* A number of ours is no descriptor of the client's: it has to send one. */
 	if (nr == RUMP_CALL_FD_ATTACH || nr == RUMP_CALL_FD_ADOPT) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * sp.h - sysproxy's server side in the kernel: what its three files share.  See
+ * sp.h - sysproxy's server side in the kernel: what its files share.  See
  * sp.c for the theory of operation.
  */
 #ifndef RUMP_KERNEL_SP_H
@@ -119,6 +119,14 @@ void sp_proc_unlist(struct sp_proc *p);
 /* Requests of a client. */
 int sp_prefork(struct sp_task *st, const struct rump_sp_hdr *hdr);
 int sp_fork_cancel(struct sp_task *st, const struct rump_sp_cancel *q);
+
+/* ---- sp_doors.c: what clients cannot do ---- */
+
+/* Once, before clients come. */
+void sp_doors(bool trust);
+/* In a new client's first task. */
+int sp_become_guest(void);
+bool sp_refused(long nr);
 
 /* ---- sp_mem.c: the client's memory, during a call ---- */
 

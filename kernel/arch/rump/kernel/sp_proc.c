@@ -184,7 +184,8 @@ static int guest_main(void *arg)
 	struct sp_task *st = arg;
 	struct sp_proc *p = st->proc;
 
-	p->proc = rump_proc_agent();
+	if (!sp_become_guest())
+		p->proc = rump_proc_agent();
 	if (!p->proc) {
 		sp_proc_unlist(p);
 		sp_refuse(st, -ENOMEM);
@@ -327,6 +328,7 @@ RUMP_PUBLIC int rumpk_sp_start(const char *url)
 	};
 
 	rump_irq_handler(RUMP_IRQ_SP, sp_interrupt);
+	sp_doors(rumpuser_sp_trusted());
 	return rumpuser_sp_start(url, init_utsname()->release, &upcalls);
 }
 

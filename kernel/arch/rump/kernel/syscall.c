@@ -11,12 +11,34 @@
 #include <linux/sched/signal.h>
 #include <linux/syscalls.h>
 #include <linux/task_work.h>
+#include <uapi/linux/futex.h>
 #include <asm/syscall.h>
 #include <asm/unistd.h>
 #include <rump/rump_calls.h>
 #include <rump/rumpuser.h>
 #include "../../../lib/rumpk.h"
 #include "rump.h"
+
+/*
+ * Locks with an owner, and the list of those that a dying task gives back: where one
+ * lies in memory that is not there, the core asks the MMU, which is a BUG() here.
+ */
+static bool has_owner(int op)
+{
+	switch (op & FUTEX_CMD_MASK) {
+	case FUTEX_LOCK_PI: case FUTEX_LOCK_PI2: case FUTEX_TRYLOCK_PI: case FUTEX_UNLOCK_PI:
+	case FUTEX_WAIT_REQUEUE_PI: case FUTEX_CMP_REQUEUE_PI:
+		return true;
+	}
+	return false;
+}
+
+static asmlinkage long rump_sys_futex(u32 __user *uaddr, int op, u32 val,
+				      const struct __kernel_timespec __user *utime,
+				      u32 __user *uaddr2, u32 val3)
+{
+	return has_owner(op) ? -ENOSYS : sys_futex(uaddr, op, val, utime, uaddr2, val3);
+}
 
 /* what x86 has of its own, and what makes no sense for a caller on the host */
 #define sys_arch_prctl		sys_ni_syscall
@@ -28,7 +50,10 @@
 #define sys_uretprobe		sys_ni_syscall
 #define sys_execve		sys_ni_syscall
 #define sys_execveat		sys_ni_syscall
+#define sys_set_robust_list	sys_ni_syscall
+#define sys_get_robust_list	sys_ni_syscall
 #define sys_close		rump_sys_close
+#define sys_futex		rump_sys_futex
 
 static asmlinkage long rump_sys_close(unsigned int fd)
 {

@@ -85,6 +85,25 @@ int rump_futex_cmpxchg(u32 __user *uaddr, u32 old, u32 new, u32 *seen)
 	return rump_user_cmpxchg((u32 __force *)uaddr, old, new, seen) ? -EFAULT : 0;
 }
 
+/*
+ * Tries to make memory writable that a device was to write to; bytes that are not.
+ * The core's own (--wrap) asks the MMU.  Nothing may change but by this task's call.
+ */
+size_t __wrap_fault_in_safe_writeable(const char __user *uaddr, size_t size);
+size_t __wrap_fault_in_safe_writeable(const char __user *uaddr, size_t size)
+{
+	size_t n, done = 0;
+	char c;
+
+	while (done < size) {
+		if (get_user(c, uaddr + done) || put_user(c, (char __user *)uaddr + done))
+			break;
+		n = PAGE_SIZE - (unsigned long)(uaddr + done) % PAGE_SIZE;
+		done += min(n, size - done);
+	}
+	return size - done;
+}
+
 void __init rump_uaccess_init(void)
 {
 	int err = rumpuser_fault_fixup(rump_user_fast_begin, rump_user_fast_end, rump_user_retry);
