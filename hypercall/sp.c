@@ -426,12 +426,13 @@ void rumpuser_sp_halt_done(int error)
 	struct rumpuser_sp_chan *c;
 	unsigned int i;
 
+	/* Who is told finds the name free; the connection ends with the process. */
+	sp_unlisten();
 	for (i = 0; i < nhalting; i++) {
 		c = slot_find(halting[i].index, halting[i].gen);
 		if (c) {
 			chan_reply(c, c->halt_reqno, error);
-			chan_free(c);
+			sp_unlock(&c->lock);
 		}
 	}
-	sp_unlisten();
 }

@@ -112,9 +112,12 @@ static int bind_path(int fd, const struct sockaddr_un *sun, socklen_t len, const
 		len++;
 	}
 	if (!err) {
-		/* The mode of the socket is the mode of its file from the first moment. */
-		host(SYS_fchmod, fd, sp_socket_mode());
+		/* The mode of the socket is the mode of its file from the first moment, but
+		 * for the umask. */
+		host(SYS_fchmod, fd, 0600);
 		err = host(SYS_bind, fd, &first, len);
+		if (!err)
+			err = host(SYS_chmod, first.sun_path, sp_socket_mode());
 		if (!err)
 			err = host(SYS_listen, fd, BACKLOG);
 		if (!err && strcmp(first.sun_path, sun->sun_path))

@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <limits.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,6 +68,9 @@ static const char usage_text[] =
 "  -d, --drive key=/dev/NAME,hostpath=FILE,size=host|N[,offset=N][,ro]\n"
 "  -m, --mount SOURCE:DIR[,type=T][,ro][,part=N]\n"
 "  -v, --verbose        the kernel's messages go to stderr\n"
+"  --allow-uid USER     this user's programs may be clients, too; also a number\n"
+"  --allow-gid GROUP    the same for the members of a group\n"
+"  --trust-clients      clients can do to the kernel all that root can\n"
 "URL: unix://PATH or unix://@NAME\n";
 
 static void __attribute__((noreturn)) usage(int status)
@@ -113,7 +118,38 @@ static void add_mount(char *arg)
 	opt.mounts[opt.nmounts++] = arg;
 }
 
-enum { OPT_HOLD = 256, OPT_STATUS, OPT_RMDIR };
+/* A user or group by its name or number; lookup gives the number of a name, or -1. */
+static void allow(const char *option, const char *s, long (*lookup)(const char *),
+    int (*admit)(uint32_t))
+{
+	char *end;
+	long id;
+
+	errno = 0;
+	id = strtol(s, &end, 10);
+	if (errno || end == s || *end)
+		id = lookup(s);
+	if (id < 0 || id >= UINT32_MAX)
+		die("%s %s: there is none of that name, and it is no number", option, s);
+	if (admit(id))
+		die("%s %s: too many are named", option, s);
+}
+
+static long uid_of(const char *name)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	return pw ? (long)pw->pw_uid : -1;
+}
+
+static long gid_of(const char *name)
+{
+	const struct group *gr = getgrnam(name);
+
+	return gr ? (long)gr->gr_gid : -1;
+}
+
+enum { OPT_HOLD = 256, OPT_STATUS, OPT_RMDIR, OPT_UID, OPT_GID, OPT_TRUST };
 
 static void parse_options(int argc, char **argv)
 {
@@ -128,6 +164,9 @@ static void parse_options(int argc, char **argv)
 		{ "hold-fd", required_argument, NULL, OPT_HOLD },
 		{ "status-fd", required_argument, NULL, OPT_STATUS },
 		{ "rmdir", required_argument, NULL, OPT_RMDIR },
+		{ "allow-uid", required_argument, NULL, OPT_UID },
+		{ "allow-gid", required_argument, NULL, OPT_GID },
+		{ "trust-clients", no_argument, NULL, OPT_TRUST },
 		{ 0 }
 	};
 	uint64_t bytes;
@@ -165,6 +204,15 @@ static void parse_options(int argc, char **argv)
 			break;
 		case OPT_RMDIR:
 			opt.rmdir = optarg;
+			break;
+		case OPT_UID:
+			allow("--allow-uid", optarg, uid_of, rumpuser_sp_allow_uid);
+			break;
+		case OPT_GID:
+			allow("--allow-gid", optarg, gid_of, rumpuser_sp_allow_gid);
+			break;
+		case OPT_TRUST:
+			rumpuser_sp_trust();
 			break;
 		case 'h':
 			usage(0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * halt.c - rump halt URL: asks a server to end, and waits for its answer, which
- * comes when its file systems are unmounted.
+ * comes when its file systems are unmounted, and for its end.
  */
 #include <errno.h>
 #include <string.h>
@@ -66,7 +66,10 @@ int cmd_halt(int argc, char **argv)
 	if (!receive(fd, &r, sizeof(r)))
 		die(1, "%s: the rump_server ended without an answer", url);
 	if (r.ret == -EPERM)
-		die(1, "%s: is served from within a program, which cannot be halted", url);
+		die(1, "%s: is served from within a program, or is another user's, and cannot be "
+		    "halted", url);
+	while (recv(fd, &r.hdr, sizeof(r.hdr), 0) > 0)
+		;
 	if (r.ret)
 		die(1, "%s: ended, but: %s", url, strerror(-(int)r.ret));
 	return 0;

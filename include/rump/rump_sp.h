@@ -108,7 +108,7 @@ enum rump_sp_kind {
  * Such a client is another host's: its pid and uid are what it says, it cannot share
  * memory (RING), and cannot end the server (HALT).
  */
-#define RUMP_SP_F_RELAYED	1u
+#define RUMP_SP_F_RELAYED	2u
 struct rump_sp_hello {
 	struct rump_sp_hdr hdr;
 	char magic[8];

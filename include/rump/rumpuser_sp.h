@@ -98,7 +98,8 @@ unsigned int rumpuser_sp_clients(void);
 uint64_t rumpuser_sp_accepted(void);
 int rumpuser_sp_halt_wanted(void);
 /* From now on HALT is taken rather than refused: the program answers it, by
- * halt_done, which also removes the socket's name. */
+ * halt_done, which removes the socket's name first.  Who asked then waits for the
+ * end of the process. */
 void rumpuser_sp_allow_halt(void);
 void rumpuser_sp_halt_done(int error);
 /* From the kernel: it ends.  Where HALT is refused, the name goes now. */

@@ -12,11 +12,12 @@
 
 static pid_t server;
 
-void server_start(void)
+void server_start_with(const char *const more[])
 {
+	const char *argv[32] = { "rump_server", "-s" };
 	char path[PATH_MAX], url[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
-	int i, status;
+	int i, status, argc = 2;
 
 	ATF_REQUIRE(n > 0);
 	path[n] = '\0';
@@ -27,10 +28,13 @@ void server_start(void)
 	ATF_REQUIRE(getcwd(url + strlen(url), sizeof(url) - 32) != NULL);
 	strcat(url, "/sock");
 	setenv("RUMP_SERVER", url, 1);
+	while (more && *more)
+		argv[argc++] = *more++;
+	argv[argc] = url;
 	server = fork();
 	if (server == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		execl(path, path, "-s", url, NULL);
+		execv(path, (char **)argv);
 		_exit(127);
 	}
 	for (i = 0; access("sock", F_OK) != 0; i++) {
@@ -40,6 +44,11 @@ void server_start(void)
 			atf_tc_fail("rump_server does not listen after 10 s");
 		usleep(10000);
 	}
+}
+
+void server_start(void)
+{
+	server_start_with(NULL);
 }
 
 pid_t server_pid(void)
@@ -63,11 +72,16 @@ long server_rss(void)
 	return kb;
 }
 
-void client_start(void)
+void client_start_with(const char *const more[])
 {
-	server_start();
+	server_start_with(more);
 	ATF_REQUIRE_EQ(rumpclient_init(), 0);
 	ATF_REQUIRE_EQ(rumpclient_is_remote(), 1);
+}
+
+void client_start(void)
+{
+	client_start_with(NULL);
 }
 
 long client_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5)

@@ -20,12 +20,15 @@
 
 /* Starts the server in the work directory; it ends with the calling process. */
 void server_start(void);
+/* with these further arguments (NULL at the end) */
+void server_start_with(const char *const more[]);
 pid_t server_pid(void);
 /* Its resident memory, KB. */
 long server_rss(void);
 
 /* The same, and makes this process its client. */
 void client_start(void);
+void client_start_with(const char *const more[]);
 
 /* S(write, fd, buf, n): a call by librumpclient; result or -errno. */
 #define S(...)		S_6(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)

@@ -16,7 +16,7 @@
  *    come back.
  *  - Files of /proc/sys, which ask for user 0 and not for a capability, become
  *    read-only for all, but for those of the network: the others are the server's
- *    (panic_on_oom, threads-max).
+ *    (panic_on_warn, threads-max).
  *
  * With --trust-clients, only the first of these holds.
  *
