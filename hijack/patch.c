@@ -23,8 +23,8 @@
  * In the first two the host's call is made by the instruction that always did,
  * so that libc finds the program counter where it looks for it when a thread is
  * cancelled.  Any other site (clone and vfork, the return from a signal handler,
- * futex) is no concern of ours.  Nothing in the third form may be the target of a
- * jump; short ones close by are looked for, and such a site is left out.
+ * futex) is no concern of ours.  In the third form the cmp must not be the target of a
+ * jump; ones close by are looked for, and such a site is left out.
  *
  * The text stays executable throughout.  It is written to once, before the
  * program's first thread.
@@ -138,8 +138,8 @@ static const uint8_t *find_mov(const struct text *t, const uint8_t *p, int max)
 	return NULL;
 }
 
-/* Is there, close by, what looks like a jump into (p, p + n)? */
-static int is_target(const struct text *t, const uint8_t *p, int n)
+/* Is there, close by, what looks like a jump to the instruction at p? */
+static int is_target(const struct text *t, const uint8_t *p)
 {
 	const uint8_t *q, *from = p - 192, *to = p + 192, *dst;
 
@@ -156,7 +156,7 @@ static int is_target(const struct text *t, const uint8_t *p, int n)
 			dst = q + 6 + (int32_t)u32(q + 2);
 		else
 			continue;
-		if (dst > p && dst < p + n)
+		if (dst == p)
 			return 1;
 	}
 	return 0;
@@ -287,7 +287,7 @@ static void patch_site(struct patcher *pa, uint8_t *p)
 			return;
 		}
 		redirect((uint8_t *)m, trampoline(pa, class, p, p - m, 0));
-	} else if (len && !is_target(&pa->text, p, JMP_SIZE)) {
+	} else if (len && !is_target(&pa->text, p + 2)) {
 		redirect(p, trampoline(pa, -1, p, 0, len));
 	} else if (!memcmp(p - 5, "\x4c\x89\x5c\x24", 4) || !memcmp(p - 5, "\x48\x8b\x44\x24", 4)) {
 		redirect(p - 5, trampoline(pa, -1, p, 5, 0));

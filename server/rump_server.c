@@ -100,13 +100,15 @@ static void set_param(const char *name, const char *value)
 static void add_drive(char *arg)
 {
 	char why[DRIVESPEC_WHY];
+	struct drivespec drive;
 
+	if (drivespec_parse(arg, &drive, why))
+		die("-d %s: %s", arg, why);
 	opt.drives = reallocarray(opt.drives, opt.ndrives + 1, sizeof(*opt.drives));
 	opt.drive_args = reallocarray(opt.drive_args, opt.ndrives + 1, sizeof(char *));
 	if (!opt.drives || !opt.drive_args)
 		die("out of memory");
-	if (drivespec_parse(arg, &opt.drives[opt.ndrives], why))
-		die("-d %s: %s", arg, why);
+	opt.drives[opt.ndrives] = drive;
 	opt.drive_args[opt.ndrives++] = arg;
 }
 

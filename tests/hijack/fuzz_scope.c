@@ -6,15 +6,12 @@
  *	clang -g -D_GNU_SOURCE -Iinclude -fsanitize=fuzzer,address,undefined -DLIBFUZZER \
  *	    tests/hijack/fuzz_scope.c hijack/config.c
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../hijack/hijack.h"
-#include "fuzz_scope.h"
+#include "../fuzz.h"
 
-#define check(cond)	do { if (!(cond)) abort(); } while (0)
-
-void fuzz_scope(const unsigned char *bytes, size_t len)
+int fuzz(const unsigned char *bytes, size_t len)
 {
 	char *text = malloc(len + 1), store[300], err[512] = "";
 	struct scope sc = { 0 };
@@ -25,7 +22,7 @@ void fuzz_scope(const unsigned char *bytes, size_t len)
 	if (scope_parse(text, &sc, store, sizeof(store), err, sizeof(err)) < 0) {
 		check(err[0] && memchr(err, '\0', sizeof(err)));
 		free(text);
-		return;
+		return 0;
 	}
 	free(text);
 	check(sc.nprefix >= 0 && sc.nprefix <= SCOPE_PREFIXES);
@@ -38,13 +35,5 @@ void fuzz_scope(const unsigned char *bytes, size_t len)
 	}
 	check(sc.fdoff >= 0 && sc.fdoff < FDMAP_MAX);
 	check(!(sc.families & 1));
+	return 1;
 }
-
-#ifdef LIBFUZZER
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len)
-{
-	fuzz_scope(bytes, len);
-	return 0;
-}
-#endif

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "../../hijack/hijack.h"
-#include "fuzz_scope.h"
+#include "../fuzz.h"
 
 static char store[2 * PATH_BUF], err[512];
 
@@ -126,7 +126,7 @@ ATF_TC_BODY(fuzz, tc)
 		while (words--)
 			n += sprintf(text + n, "%s",
 			    parts[random() % (sizeof(parts) / sizeof(parts[0]))]);
-		fuzz_scope((unsigned char *)text, n);
+		fuzz((unsigned char *)text, n);
 	}
 }
 

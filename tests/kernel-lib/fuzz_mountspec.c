@@ -7,13 +7,10 @@
  *	    tests/kernel-lib/fuzz_mountspec.c kernel/lib/mountspec.c
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../kernel/lib/mountspec.h"
-#include "fuzz_mountspec.h"
-
-#define check(cond)	do { if (!(cond)) abort(); } while (0)
+#include "../fuzz.h"
 
 /* s as a field, with everything quoted. */
 static char *quote(char *out, const char *s)
@@ -65,7 +62,7 @@ static void parse_one(const char *text)
 	mountspec_free(&spec);
 }
 
-void fuzz_mountspec(const unsigned char *bytes, size_t len)
+int fuzz(const unsigned char *bytes, size_t len)
 {
 	char *text = malloc(len + 1), *copy;
 	const char *list = text, *item;
@@ -81,13 +78,5 @@ void fuzz_mountspec(const unsigned char *bytes, size_t len)
 		free(copy);
 	}
 	free(text);
+	return 1;
 }
-
-#ifdef LIBFUZZER
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len)
-{
-	fuzz_mountspec(bytes, len);
-	return 0;
-}
-#endif

@@ -8,7 +8,7 @@
 #include <sys/mount.h>
 
 #include "../../kernel/lib/mountspec.h"
-#include "fuzz_mountspec.h"
+#include "../fuzz.h"
 
 ATF_TC_WITHOUT_HEAD(good);
 ATF_TC_BODY(good, tc)
@@ -133,7 +133,7 @@ ATF_TC_BODY(random, tc)
 			text[j] = letters[rand() % (sizeof(letters) - 1)];
 		if (n > 8 && i % 2)
 			memcpy(text, "a:/b,type=", n < 10 ? n : 10);
-		fuzz_mountspec(text, n);
+		fuzz(text, n);
 	}
 }
 

@@ -9,15 +9,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../server/drivespec.h"
-#include "fuzz_drivespec.h"
+#include "../fuzz.h"
 
-#define check(cond)	do { if (!(cond)) abort(); } while (0)
-
-void fuzz_drivespec(const unsigned char *bytes, size_t len)
+int fuzz(const unsigned char *bytes, size_t len)
 {
 	char *text = malloc(len + 1), again[8192], why[DRIVESPEC_WHY] = "", size[32] = "host";
 	struct drivespec a, b;
@@ -29,7 +26,7 @@ void fuzz_drivespec(const unsigned char *bytes, size_t len)
 	free(text);
 	if (err) {
 		check(err == -EINVAL && why[0] && memchr(why, '\0', sizeof(why)));
-		return;
+		return 0;
 	}
 	check(!strncmp(a.key, "/dev/", 5) && a.key[5] && !strchr(a.key + 5, '/'));
 	check(a.hostpath[0] && a.size <= INT64_MAX && a.offset <= INT64_MAX);
@@ -42,13 +39,5 @@ void fuzz_drivespec(const unsigned char *bytes, size_t len)
 	check(drivespec_parse(again, &b, why) == 0);
 	check(!strcmp(a.key, b.key) && !strcmp(a.hostpath, b.hostpath));
 	check(a.size == b.size && a.offset == b.offset && a.ro == b.ro);
+	return 1;
 }
-
-#ifdef LIBFUZZER
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len)
-{
-	fuzz_drivespec(bytes, len);
-	return 0;
-}
-#endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../../server/drivespec.h"
-#include "fuzz_drivespec.h"
+#include "../fuzz.h"
 
 ATF_TC_WITHOUT_HEAD(good);
 ATF_TC_BODY(good, tc)
@@ -98,7 +98,7 @@ ATF_TC_BODY(fuzz, tc)
 		while (words--)
 			n += sprintf(text + n, "%s",
 			    parts[random() % (sizeof(parts) / sizeof(parts[0]))]);
-		fuzz_drivespec((unsigned char *)text, n);
+		fuzz((unsigned char *)text, n);
 	}
 }
 

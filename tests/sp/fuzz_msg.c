@@ -6,13 +6,10 @@
  *	clang -g -fsanitize=fuzzer,address,undefined -DLIBFUZZER -Iinclude \
  *	    tests/sp/fuzz_msg.c hypercall/sp_msg.c
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../../hypercall/sp_msg.h"
-#include "fuzz_msg.h"
-
-#define check(cond)	do { if (!(cond)) abort(); } while (0)
+#include "../fuzz.h"
 
 /* Reads and writes what the kernel would, in a copy that has no byte to spare. */
 static void use_request(struct rump_sp_syscall *req)
@@ -46,7 +43,7 @@ static void use_request(struct rump_sp_syscall *req)
 	check(out <= RUMP_SP_INLINE_MAX);
 }
 
-int fuzz_msg(const unsigned char *bytes, size_t len)
+int fuzz(const unsigned char *bytes, size_t len)
 {
 	struct rump_sp_hdr hdr;
 	unsigned int nfds = 0;
@@ -77,12 +74,3 @@ int fuzz_msg(const unsigned char *bytes, size_t len)
 	free(msg);
 	return ok;
 }
-
-#ifdef LIBFUZZER
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len);
-int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len)
-{
-	fuzz_msg(bytes, len);
-	return 0;
-}
-#endif

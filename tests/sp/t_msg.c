@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../../hypercall/sp_msg.h"
-#include "fuzz_msg.h"
+#include "../fuzz.h"
 
 #define SIZE	1024
 
@@ -186,7 +186,7 @@ ATF_TC_BODY(fuzz, tc)
 
 			memcpy(m.bytes + random() % (256 / w) * w, &v, w);
 		}
-		accepted += fuzz_msg((unsigned char *)m.bytes, sizeof(m));
+		accepted += fuzz((unsigned char *)m.bytes, sizeof(m));
 	}
 	/* else nothing was tested */
 	ATF_CHECK(accepted > 100000);

@@ -26,7 +26,7 @@ __attribute__((constructor)) static void
 which_kernel(void)
 {
 	const char *suffix = strrchr(program_invocation_short_name, '.');
-	char *end;
+	char *end, ncpu[24];
 	long n;
 
 	sys.where = SYS_EMBEDDED;
@@ -36,8 +36,10 @@ which_kernel(void)
 		sys.where = SYS_REMOTE;
 	else if (strcmp(suffix, ".host") == 0)
 		sys.where = SYS_HOST;
-	else if ((n = strtol(suffix + 1, &end, 10)) > 0 && strcmp(end, "cpu") == 0)
-		setenv("RUMP_NCPU", strndup(suffix + 1, end - suffix - 1), 1);
+	else if ((n = strtol(suffix + 1, &end, 10)) > 0 && strcmp(end, "cpu") == 0) {
+		snprintf(ncpu, sizeof(ncpu), "%ld", n);
+		setenv("RUMP_NCPU", ncpu, 1);
+	}
 }
 
 enum sys_where

@@ -251,7 +251,8 @@ ATF_TC_BODY(unix_pair_fds, tc)
 	memset(control, 0, sizeof(control));
 	m.msg_controllen = sizeof(control);
 	ATF_CHECK_EQ(MUST(recvmsg, sv[1], &m, 0), 1);
-	memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+	ATF_REQUIRE((cm = CMSG_FIRSTHDR(&m)) != NULL);
+	memcpy(&got, CMSG_DATA(cm), sizeof(int));
 	MUST(close, p[0]);
 	MUST(write, p[1], "w", 1);
 	ATF_CHECK_EQ(MUST(read, got, &c, 1), 1);

@@ -254,7 +254,8 @@ ATF_TC_HEAD(million_calls, tc)
 }
 ATF_TC_BODY(million_calls, tc)
 {
-	long calls = getenv("RUMP_CALLS") ? atol(getenv("RUMP_CALLS")) : 1000000;
+	const char *wanted = getenv("RUMP_CALLS");
+	long calls = wanted ? atol(wanted) : 1000000;
 	struct stat st;
 	int p[2];
 	char c;
