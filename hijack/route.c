@@ -14,10 +14,6 @@
 
 #include "hijack.h"
 
-#ifndef SYS_cachestat
-#define SYS_cachestat	451
-#endif
-
 __thread int hijack_depth __attribute__((tls_model("initial-exec")));
 __thread char *hijack_base __attribute__((tls_model("initial-exec")));
 

@@ -7,10 +7,6 @@
 
 #include "hijack.h"
 
-#ifndef SYS_cachestat
-#define SYS_cachestat	451
-#endif
-
 static const char *name_of(long nr)
 {
 	switch (nr) {

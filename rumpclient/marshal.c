@@ -22,10 +22,6 @@
 
 #include "client.h"
 
-#ifndef SYS_cachestat		/* younger than Debian 12's headers */
-#define SYS_cachestat	451
-#endif
-
 #define PAGE		4096
 #define STR_MAX		256	/* of a string that goes with the request */
 #define IOV_MAX_IN	16	/* iovecs that are looked at */

@@ -17,6 +17,15 @@
 #define RUMP_SYSARGS_H
 
 #include <stdint.h>
+#include <sys/syscall.h>
+
+/* younger than Debian 12's headers */
+#ifndef SYS_cachestat
+#define SYS_cachestat	451
+#endif
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2	452
+#endif
 
 #define RUMP_NSYSROWS	512	/* all system call numbers of x86-64 are below */
 

@@ -31,9 +31,6 @@
 #define FAR	8000
 #define MAXFD	2000
 
-#ifndef SYS_cachestat
-#define SYS_cachestat 451
-#endif
 static const struct rump_sysrow rows[RUMP_NSYSROWS] = {
 #define S(name, ret, how, ...) [SYS_##name] = RUMP_SYSROW(ret, __VA_ARGS__),
 #include <rump/syscalls.def>
