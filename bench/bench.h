@@ -43,6 +43,17 @@ long bench_check(long r, const char *what);
 /* Pins the calling thread to a CPU. */
 void bench_pin(int cpu);
 
+/* files.c */
+double files_read_rump(void);
+double files_read_loop(void);
+double files_write_rump(void);
+double files_write_loop(void);
+double files_create_rump(void);
+double files_create_loop(void);
+double files_create_fuse2fs(void);
+double files_untar_rump(void);
+double files_untar_loop(void);
+
 #define CALL6(c, n, a, b, d, e, f, g, ...) (c)(SYS_##n, (long)(a), (long)(b), (long)(d), (long)(e), \
 	(long)(f), (long)(g))
 /* CALL(c, read, fd, buf, n) */

@@ -409,5 +409,10 @@ const struct bench_row bench_rows[] = {
 	{ "server_rss_mb", server_rss, NULL },
 	{ "server_private_mb", server_private, NULL },
 	{ "host_read_overhead", read_preloaded, read_plain },
+	{ "files_read_64k", files_read_rump, files_read_loop },
+	{ "files_write_fsync", files_write_rump, files_write_loop },
+	{ "files_create", files_create_rump, files_create_loop },
+	{ "files_create_fuse2fs", files_create_rump, files_create_fuse2fs },
+	{ "files_untar", files_untar_rump, files_untar_loop },
 	{ NULL, NULL, NULL }
 };
