@@ -8,14 +8,13 @@
  * refused by their magic number.
  *
  * Limits: sizes and offsets count in sectors of 512 bytes; the odd bytes at the
- * end of a file are out of reach.  The lock is advisory, as flock(2) is.
+ * end of a file are out of reach.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "blk.h"
@@ -57,9 +56,14 @@ static int open_file(const char *path, bool *rdonly)
 	/* NONBLOCK: not to wait for the other end of what turns out to be a FIFO. */
 	int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	int fd = -EROFS;
+	struct stat st;
 
-	if (!*rdonly)
-		fd = host(SYS_open, path, O_RDWR | flags, 0);
+	if (!*rdonly) {
+		/* EXCL, without CREAT, is for block devices: nobody has it mounted. */
+		bool dev = host(SYS_stat, path, &st) == 0 && S_ISBLK(st.st_mode);
+
+		fd = host(SYS_open, path, O_RDWR | flags | (dev ? O_EXCL : 0), 0);
+	}
 	if (fd == -EROFS || fd == -EACCES || fd == -EPERM) {
 		*rdonly = true;
 		fd = host(SYS_open, path, O_RDONLY | flags, 0);
@@ -105,8 +109,7 @@ static int place(struct blk *b, uint64_t filesize, uint64_t offset, uint64_t siz
 static void undo(struct blk *b)
 {
 	if (b->fd >= 0) {
-		/* Copies in workers and in forked children share the lock. */
-		host(SYS_flock, b->fd, LOCK_UN);
+		blklock_drop(b->fd);
 		hostfd_release(b->fd);
 	}
 	free(b);
@@ -130,13 +133,8 @@ int rumpuser_blk_open(const char *path, uint32_t flags, uint64_t offset, uint64_
 		err = place(b, filesize, offset, size);
 	if (err >= 0)
 		err = refuse_formats(b->fd, path);
-	if (err >= 0) {
-		err = host(SYS_flock, b->fd, (b->rdonly ? LOCK_SH : LOCK_EX) | LOCK_NB);
-		if (err == -EWOULDBLOCK)
-			err = -EBUSY;
-	}
 	if (err >= 0)
-		err = blkio_start(b);
+		err = blklock_take(b->fd, b->rdonly);
 	if (err < 0) {
 		undo(b);
 		return err;
@@ -152,6 +150,7 @@ void rumpuser_blk_close(void *handle)
 {
 	struct blk *b = handle;
 
-	blkio_stop(b);
+	if (b->engine)
+		b->engine->stop(b);
 	undo(b);
 }

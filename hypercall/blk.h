@@ -1,47 +1,68 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * blk.h - a host file as a block device: blk.c opens and checks, blkio.c moves
- * the data.
+ * blk.h - a host file as a block device: blk.c opens and checks, blklock.c keeps others
+ * off, blkio.c does at once what needs no waiting, and an engine does the rest.
  */
 #ifndef HYPERCALL_BLK_H
 #define HYPERCALL_BLK_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "internal.h"
 
-#define BLK_DEPTH	256	/* operations that wait or run; more are done on the spot */
-
+/* struct rumpuser_blk_req as it is between its submission and its end. */
 struct blk_request {
-	struct blk_request *next;
 	unsigned int op;
+	unsigned int niov;
 	uint64_t offset;		/* in the host file */
 	uint64_t len;
-	uint64_t done;			/* bytes moved so far */
-	const struct rumpuser_iovec *iov;
-	unsigned int niov;
+	struct rumpuser_iovec *iov;
 	void *cookie;
+	struct blk_request *next;
+	uint64_t done;			/* bytes moved so far */
 };
+_Static_assert(sizeof(struct blk_request) <= sizeof(struct rumpuser_blk_req), "priv has room");
 
 struct blk {
-	int fd;
+	int fd;				/* in the program's descriptors, and in the engine's */
 	bool rdonly;
+	bool lost;			/* a flush has failed: what was written may be gone */
 	uint64_t offset, size;		/* where in the file the device lies */
 	bool try_read, try_write;	/* RWF_NOWAIT makes sense */
 	int64_t rest;			/* no small writes on the spot before this time */
-
-	pthread_mutex_t lock;		/* all below */
-	pthread_cond_t work;		/* for idle workers */
-	pthread_cond_t change;		/* for blkio_start, blkio_stop */
-	struct blk_request slots[BLK_DEPTH], *free, *head, **tail;
-	unsigned int workers, idle;
-	bool ready, closing;
+	const struct blk_engine *engine;
+	void *state;			/* the engine's */
 };
 
-/* Makes the first worker; ends all, after what is queued is done. */
-int blkio_start(struct blk *b);
-void blkio_stop(struct blk *b);
+/*
+ * Carries requests out beside the vCPUs, in any order.  An engine may do so in another
+ * process: a request is plain data, its memory is the kernel's RAM, and its end is one
+ * call of blkio_end(), whichever thread it comes from.
+ */
+struct blk_engine {
+	const char *name;
+	/* Sets b->state up; -errno: not on this host, another one is tried. */
+	int (*start)(struct blk *b, unsigned int nqueues);
+	/* Never fails; more: the caller promises a kick. */
+	void (*submit)(struct blk *b, unsigned int queue, struct blk_request *r, bool more);
+	void (*kick)(struct blk *b, unsigned int queue);
+	/* After what was submitted is done: no thread of the engine's is left. */
+	void (*stop)(struct blk *b);
+};
+extern const struct blk_engine blk_ring;	/* blkring.c: io_uring */
+extern const struct blk_engine blk_pool;	/* blkpool.c: threads */
+
+/* For engines.  The whole of r by blocking calls: 0 or -errno. */
+int blkio_perform(const struct blk *b, struct blk_request *r);
+/* r has ended; it is the kernel's again. */
+void blkio_end(struct blk *b, struct blk_request *r, int err);
+/* Leaves the program's descriptors to it and goes on with a table that has but these n;
+ * sorts them. */
+void blkio_keep_only(int *fds, unsigned int n);
+
+/* blklock.c: 0, -EBUSY or another -errno; dropped when the last copy of fd is closed. */
+int blklock_take(int fd, bool rdonly);
+void blklock_drop(int fd);
 
 #endif

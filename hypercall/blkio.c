@@ -7,29 +7,25 @@
  * Where the host's file system does not know that for writes (ext4), small writes
  * of whole pages are made on the spot, too: they go to the page cache.  One that
  * has taken SLOW_NS (the host throttles) sends all for the next REST_NS to the
- * workers, so that a vCPU is held up once a second at most.  The rest is queued for workers: threads that make blocking calls.  One worker
- * more than are busy exists, up to WORKERS_MAX, so that a request never waits for
- * another one's disk; they stay until the device is closed.
+ * engine, so that a vCPU is held up once a second at most.  The rest is the engine's:
+ * io_uring where the host lets us, else threads.  RUMP_BLKIO=threads (or io_uring)
+ * leaves no choice.
  *
- * The first worker leaves the program's descriptor table and keeps only the file
- * in its own; later workers are its children and share that.  A program that
- * closes all descriptors therefore stops the short way but not the device.
- *
- * io_uring would save the wake-up of a worker where the host's cache misses, but
- * not the one for its completion; buffered writes and fdatasync it hands to
- * threads of the host's kernel in any case.
+ * A flush that fails is the last one that was believed: the host forgets such an error
+ * once it has told it, with the pages that it could not write.  All later flushes fail,
+ * too, so that nobody takes for written what is not.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "blk.h"
 #include "hostcall.h"
 
-#define WORKERS_MAX	16
 #define IOV_BATCH	64
 #define SMALL		65536
 #define PAGE		4096
@@ -37,6 +33,8 @@
 #define REST_NS		1000000000
 
 _Static_assert(sizeof(struct rumpuser_iovec) == sizeof(struct iovec), "same layout");
+
+static const struct blk_engine *const engines[] = { &blk_ring, &blk_pool };
 
 /*
  * Moves what is left of r, whose op is a read or a write.  0: all is done;
@@ -97,28 +95,40 @@ static int zero(const struct blk *b, struct blk_request *r)
 	return 0;
 }
 
-/* The whole of r, however long it takes. */
-static int perform(const struct blk *b, struct blk_request *r)
+int blkio_perform(const struct blk *b, struct blk_request *r)
 {
 	bool fua = r->op & RUMPUSER_BLK_FUA;
+	struct blk_request now = *r;
 	int err;
 
-	r->op &= ~RUMPUSER_BLK_FUA;
-	switch (r->op) {
+	now.op &= ~RUMPUSER_BLK_FUA;
+	switch (now.op) {
 	case RUMPUSER_BLK_READ:
-		return move_data(b, r, 0);
+		return move_data(b, &now, 0);
 	case RUMPUSER_BLK_WRITE:
-		return move_data(b, r, fua ? RWF_DSYNC : 0);
+		return move_data(b, &now, fua ? RWF_DSYNC : 0);
 	case RUMPUSER_BLK_FLUSH:
 		return host(SYS_fdatasync, b->fd);
 	case RUMPUSER_BLK_DISCARD:
 		return host(SYS_fallocate, b->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		    r->offset, r->len);
 	case RUMPUSER_BLK_ZEROES:
-		err = zero(b, r);
+		err = zero(b, &now);
 		return err || !fua ? err : host(SYS_fdatasync, b->fd);
 	}
 	return -EOPNOTSUPP;
+}
+
+static bool must_last(const struct blk_request *r)
+{
+	return r->op == RUMPUSER_BLK_FLUSH || r->op & RUMPUSER_BLK_FUA;
+}
+
+void blkio_end(struct blk *b, struct blk_request *r, int err)
+{
+	if (err && must_last(r))
+		__atomic_store_n(&b->lost, true, __ATOMIC_RELAXED);
+	rumpuser_up->blk_done(r->cookie, err);
 }
 
 /* With RWF_NOWAIT, as long as *sensible says so. */
@@ -152,7 +162,7 @@ static int try_small_write(struct blk *b, struct blk_request *r)
 	return err;
 }
 
-/* Tries r without waiting; -EAGAIN: it must be queued. */
+/* Tries r without waiting; -EAGAIN: the engine must see to it. */
 static int try_now(struct blk *b, struct blk_request *r)
 {
 	int err = -EAGAIN;
@@ -167,135 +177,90 @@ static int try_now(struct blk *b, struct blk_request *r)
 	return err == -EOPNOTSUPP || err == -EBADF ? -EAGAIN : err;
 }
 
-static void worker(void *arg);
-
-/* With the lock held. */
-static int add_worker(struct blk *b)
+/* What is wrong with r as such, or 0. */
+static int check(const struct blk *b, const struct blk_request *r)
 {
-	int err;
+	unsigned int op = r->op & ~RUMPUSER_BLK_FUA;
 
-	b->workers++;
-	err = rumpuser_thread_create(worker, b, "rump-blk");
-	if (err)
-		b->workers--;
-	return err;
+	if (op > RUMPUSER_BLK_ZEROES)
+		return -EOPNOTSUPP;
+	if (op != RUMPUSER_BLK_FLUSH && (r->offset > b->size || r->len > b->size - r->offset))
+		return -EIO;
+	if (b->rdonly && op != RUMPUSER_BLK_READ && op != RUMPUSER_BLK_FLUSH)
+		return -EROFS;
+	if (must_last(r) && __atomic_load_n(&b->lost, __ATOMIC_RELAXED))
+		return -EIO;
+	return 0;
 }
 
-static void keep_only(int fd)
+int rumpuser_blk_submit(void *handle, unsigned int queue, struct rumpuser_blk_req *req,
+    int *errorp)
 {
-	if (host(SYS_unshare, CLONE_FILES))
-		return;			/* forbidden here: then it is shared */
-	host(SYS_close_range, 0, fd - 1, 0);
-	host(SYS_close_range, fd + 1, ~0U, 0);
-}
-
-static void worker(void *arg)
-{
-	struct blk *b = arg;
-	struct blk_request *r, now;
-	int err;
-
-	pthread_mutex_lock(&b->lock);
-	if (!b->ready) {
-		keep_only(b->fd);
-		b->ready = true;
-		pthread_cond_broadcast(&b->change);
-	}
-	for (;;) {
-		while (!b->head && !b->closing) {
-			b->idle++;
-			pthread_cond_wait(&b->work, &b->lock);
-			b->idle--;
-		}
-		r = b->head;
-		if (!r)
-			break;
-		b->head = r->next;
-		if (!b->head)
-			b->tail = &b->head;
-		now = *r;
-		r->next = b->free;
-		b->free = r;
-		/* Without a spare worker, the next request waits for this one. */
-		if (!b->idle && b->workers < WORKERS_MAX && !b->closing)
-			add_worker(b);
-		pthread_mutex_unlock(&b->lock);
-		err = perform(b, &now);
-		rumpuser_up->blk_done(now.cookie, err);
-		pthread_mutex_lock(&b->lock);
-	}
-	b->workers--;
-	pthread_cond_broadcast(&b->change);
-	pthread_mutex_unlock(&b->lock);
-}
-
-int rumpuser_blk_submit(void *handle, unsigned int op, uint64_t offset,
-    const struct rumpuser_iovec *iov, unsigned int niov, uint64_t len, void *cookie, int *errorp)
-{
+	struct blk_request *r = (struct blk_request *)req;
+	bool more = r->op & RUMPUSER_BLK_MORE;
 	struct blk *b = handle;
-	struct blk_request now = {
-		.op = op, .offset = b->offset + offset, .len = len,
-		.iov = iov, .niov = niov, .cookie = cookie,
-	}, *r;
 
-	if (op != RUMPUSER_BLK_FLUSH && (offset > b->size || len > b->size - offset)) {
-		*errorp = -EIO;
+	r->op &= ~RUMPUSER_BLK_MORE;
+	*errorp = check(b, r);
+	if (*errorp)
 		return 1;
-	}
-	if (b->rdonly && op != RUMPUSER_BLK_READ && op != RUMPUSER_BLK_FLUSH) {
-		*errorp = -EROFS;
-		return 1;
-	}
-	*errorp = try_now(b, &now);
+	r->offset += b->offset;
+	r->done = 0;
+	*errorp = try_now(b, r);
 	if (*errorp != -EAGAIN)
 		return 1;
-
-	pthread_mutex_lock(&b->lock);
-	r = b->free;
-	if (r) {
-		b->free = r->next;
-		*r = now;
-		r->next = NULL;
-		*b->tail = r;
-		b->tail = &r->next;
-		pthread_cond_signal(&b->work);
-	}
-	pthread_mutex_unlock(&b->lock);
-	if (r)
-		return 0;
-	*errorp = perform(b, &now);
-	return 1;
+	b->engine->submit(b, queue, r, more);
+	return 0;
 }
 
-int blkio_start(struct blk *b)
+void rumpuser_blk_kick(void *handle, unsigned int queue)
 {
+	struct blk *b = handle;
+
+	b->engine->kick(b, queue);
+}
+
+int rumpuser_blk_start(void *handle, unsigned int nqueues)
+{
+	const unsigned int n = sizeof(engines) / sizeof(engines[0]);
+	struct blk *b = handle;
+	int err = -EINVAL;
+	char wanted[32];
 	unsigned int i;
-	int err;
+	bool choice;
 
-	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->work, NULL);
-	pthread_cond_init(&b->change, NULL);
-	b->tail = &b->head;
-	for (i = 0; i < BLK_DEPTH; i++) {
-		b->slots[i].next = b->free;
-		b->free = &b->slots[i];
-	}
+	choice = rumpuser_getparam("RUMP_BLKIO", wanted, sizeof(wanted)) == -ENOENT;
 	b->try_read = b->try_write = true;
-
-	pthread_mutex_lock(&b->lock);
-	err = add_worker(b);
-	while (!err && !b->ready)
-		pthread_cond_wait(&b->change, &b->lock);
-	pthread_mutex_unlock(&b->lock);
+	for (i = 0; i < n && err; i++) {
+		if (!choice && strcmp(engines[i]->name, wanted))
+			continue;
+		b->engine = engines[i];
+		err = engines[i]->start(b, nqueues);
+	}
+	if (!err)
+		return 0;
+	b->engine = NULL;
+	if (!choice)
+		rumpuser_warn("RUMP_BLKIO=%s: %s", wanted, err == -EINVAL ?
+		    "io_uring or threads is wanted" : strerror(-err));
 	return err;
 }
 
-void blkio_stop(struct blk *b)
+void blkio_keep_only(int *fds, unsigned int n)
 {
-	pthread_mutex_lock(&b->lock);
-	b->closing = true;
-	pthread_cond_broadcast(&b->work);
-	while (b->workers)
-		pthread_cond_wait(&b->change, &b->lock);
-	pthread_mutex_unlock(&b->lock);
+	unsigned int i, j, next = 0;
+	int fd;
+
+	for (i = 1; i < n; i++) {
+		fd = fds[i];
+		for (j = i; j > 0 && fds[j - 1] > fd; j--)
+			fds[j] = fds[j - 1];
+		fds[j] = fd;
+	}
+	if (host(SYS_unshare, CLONE_FILES))
+		return;			/* forbidden here: then it is shared */
+	for (i = 0; i < n; next = fds[i++] + 1)
+		if ((unsigned int)fds[i] > next)
+			host(SYS_close_range, next, fds[i] - 1, 0);
+	host(SYS_close_range, next, ~0U, 0);
 }

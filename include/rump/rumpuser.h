@@ -205,25 +205,42 @@ enum rumpuser_blk_op {
 	RUMPUSER_BLK_DISCARD, RUMPUSER_BLK_ZEROES
 };
 #define RUMPUSER_BLK_FUA	0x100	/* or'ed to the op */
+#define RUMPUSER_BLK_MORE	0x200	/* or'ed to the op: a kick will follow */
 struct rumpuser_iovec { void *base; size_t len; };
+
+/* A request: plain data, so that who carries it out may be another process. */
+struct rumpuser_blk_req {
+	unsigned int op;
+	unsigned int niov;
+	uint64_t offset, len;		/* bytes */
+	struct rumpuser_iovec *iov;	/* for reads and writes; in the kernel's RAM */
+	void *cookie;
+	uint64_t priv[2];		/* the library's */
+};
 
 /*
  * Opens a host file or block device.  offset: where the device begins in it;
- * size: its bytes, 0 for "to the end".  A writer takes an exclusive lock
- * (flock), a reader a shared one; -EBUSY: another process has it.
+ * size: its bytes, 0 for "to the end".  There is one writer of a file, or any
+ * number of readers; -EBUSY: somebody else uses it in a way that excludes ours.
+ * -EMEDIUMTYPE, after one line: an image format that is not raw.
  */
 int rumpuser_blk_open(const char *path, uint32_t flags, uint64_t offset,
     uint64_t size, void **handlep, struct rumpuser_blk_info *info);
+/* Makes it ready for requests from queues 0 to nqueues - 1.  Once. */
+int rumpuser_blk_start(void *handle, unsigned int nqueues);
+/* When no request is under way. */
 void rumpuser_blk_close(void *handle);
 /*
- * Starts an operation.  1: it is done already (error in *errorp, no upcall);
- * 0: upcalls->blk_done(cookie, error) will tell.  iov and its memory belong to
- * the library until then.  A flush is of the whole device, whatever offset and
- * len say.  Reads past a file that shrank are -EIO.
+ * Starts a request.  1: it is done already (error in *errorp, no upcall);
+ * 0: upcalls->blk_done(cookie, error) will tell.  *req, its iov (also to change it)
+ * and their memory belong to the library until then.  A flush is of the whole device,
+ * whatever offset and len say; after one that failed, no flush succeeds.  Requests are
+ * carried out in any order.  Reads past a file that shrank are -EIO.
  */
-int rumpuser_blk_submit(void *handle, unsigned int op, uint64_t offset,
-    const struct rumpuser_iovec *iov, unsigned int niov, uint64_t len,
-    void *cookie, int *errorp);
+int rumpuser_blk_submit(void *handle, unsigned int queue, struct rumpuser_blk_req *req,
+    int *errorp);
+/* What was submitted with RUMPUSER_BLK_MORE need not wait any longer. */
+void rumpuser_blk_kick(void *handle, unsigned int queue);
 
 /* ---- placeholders (see hijack/): far ends of AF_UNIX socketpairs ----------- */
 

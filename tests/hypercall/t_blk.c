@@ -15,10 +15,12 @@
 
 #define MB	(1 << 20)
 #define N	1000
+#define QUEUES	3
 
 struct ticket {
 	uint32_t done;
 	int error;
+	struct rumpuser_blk_req req;
 };
 
 static void on_done(void *cookie, int error)
@@ -39,13 +41,22 @@ static int finish(struct ticket *t)
 	return t->error;
 }
 
+/* 1: done at once, its error in *err. */
+static int submit(void *h, unsigned int queue, struct ticket *t, unsigned int op, uint64_t offset,
+    struct rumpuser_iovec *iov, unsigned int niov, uint64_t len, int *err)
+{
+	*t = (struct ticket){ .req = { .op = op, .offset = offset, .len = len, .iov = iov,
+	    .niov = niov, .cookie = t } };
+	return rumpuser_blk_submit(h, queue, &t->req, err);
+}
+
 static int io(void *h, unsigned int op, uint64_t offset, void *buf, uint64_t len)
 {
 	struct rumpuser_iovec iov = { buf, len };
-	struct ticket t = { 0 };
+	struct ticket t;
 	int err;
 
-	return rumpuser_blk_submit(h, op, offset, &iov, buf ? 1 : 0, len, &t, &err) ? err : finish(&t);
+	return submit(h, 0, &t, op, offset, &iov, buf ? 1 : 0, len, &err) ? err : finish(&t);
 }
 
 static void make_file(const char *name, off_t size)
@@ -63,6 +74,7 @@ static void *open_blk(const char *name, uint32_t flags)
 	void *h;
 
 	ATF_REQUIRE_EQ(0, rumpuser_blk_open(name, flags, 0, 0, &h, &info));
+	ATF_REQUIRE_EQ(0, rumpuser_blk_start(h, QUEUES));
 	return h;
 }
 
@@ -193,13 +205,14 @@ ATF_TC_BODY(many, tc)
 	for (i = 0; i < N; i++) {
 		for (j = 0; j < 100; j++)
 			iov[i][j] = (struct rumpuser_iovec){ out + i * 6400 + j * 64, 64 };
-		tickets[i] = (struct ticket){ 0 };
-		if (rumpuser_blk_submit(h, RUMPUSER_BLK_WRITE, i * 6656, iov[i], 100, 6400,
-		    &tickets[i], &err)) {
+		if (submit(h, i, &tickets[i], RUMPUSER_BLK_WRITE | (i % 10 ? RUMPUSER_BLK_MORE : 0),
+		    i * 6656, iov[i], 100, 6400, &err)) {
 			ATF_REQUIRE_EQ(0, err);
 			tickets[i].done = 1;
 		}
 	}
+	for (i = 0; i < QUEUES; i++)
+		rumpuser_blk_kick(h, i);
 	for (i = 0; i < N; i++)
 		ATF_REQUIRE_EQ(0, finish(&tickets[i]));
 	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_FLUSH, 0, NULL, 0));
@@ -208,14 +221,15 @@ ATF_TC_BODY(many, tc)
 	for (i = N - 1; i >= 0; i--) {
 		for (j = 0; j < 100; j++)
 			iov[i][j] = (struct rumpuser_iovec){ in + i * 6400 + j * 64, 64 };
-		tickets[i] = (struct ticket){ 0 };
-		if (rumpuser_blk_submit(h, RUMPUSER_BLK_READ, i * 6656, iov[i], 100, 6400,
-		    &tickets[i], &err)) {
+		if (submit(h, i, &tickets[i], RUMPUSER_BLK_READ | (i % 10 ? RUMPUSER_BLK_MORE : 0),
+		    i * 6656, iov[i], 100, 6400, &err)) {
 			ATF_REQUIRE_EQ(0, err);
 			tickets[i].done = 1;
 			now++;
 		}
 	}
+	for (i = 0; i < QUEUES; i++)
+		rumpuser_blk_kick(h, i);
 	for (i = 0; i < N; i++)
 		ATF_REQUIRE_EQ(0, finish(&tickets[i]));
 	ATF_CHECK_EQ(0, memcmp(in, out, N * 6400));

@@ -2,7 +2,8 @@
 /*
  * block.c - a block device on a host file: a blk-mq driver whose hardware is
  * rumpuser_blk_submit().  What the host does at once ends at once; the rest comes
- * back by rump_blk_done(), an upcall, through a list and an interrupt.
+ * back by rump_blk_done(), an upcall, through a list and an interrupt of the vCPU that has
+ * submitted it.  Each vCPU has a hardware queue.
  *
  * Flush and FUA reach the host; discard and write-zeroes are the host file's.
  */
@@ -15,6 +16,9 @@
 #include "rump.h"
 
 #define MAX_SEGMENTS	64
+#define DEPTH		64	/* of a queue, if there are few */
+#define DEPTH_MIN	16
+#define DEPTH_ALL	256	/* of all queues together, if DEPTH_MIN allows */
 
 struct rump_disk {
 	struct list_head	list;
@@ -26,12 +30,14 @@ struct rump_disk {
 struct blk_cmd {
 	struct llist_node	done;
 	int			error;
+	unsigned int		cpu;
+	struct rumpuser_blk_req	req;
 	struct rumpuser_iovec	iov[MAX_SEGMENTS];
 };
 
 static LIST_HEAD(disks);
 static DEFINE_MUTEX(disks_lock);
-static LLIST_HEAD(done_list);
+static DEFINE_PER_CPU(struct llist_head, done_list);
 
 /* Upcall: on a host thread of librumpuser's, or on one of ours. */
 void rump_blk_done(void *cookie, int error)
@@ -39,27 +45,25 @@ void rump_blk_done(void *cookie, int error)
 	struct blk_cmd *cmd = cookie;
 
 	cmd->error = error;
-	if (llist_add(&cmd->done, &done_list))
-		rump_irq_post(0, RUMP_IRQ_BLK);
+	if (llist_add(&cmd->done, per_cpu_ptr(&done_list, cmd->cpu)))
+		rump_irq_post(cmd->cpu, RUMP_IRQ_BLK);
 }
 
 static void blk_interrupt(void)
 {
+	struct llist_node *list = llist_del_all(this_cpu_ptr(&done_list));
 	struct blk_cmd *cmd, *next;
 
-	llist_for_each_entry_safe(cmd, next, llist_del_all(&done_list), done)
+	llist_for_each_entry_safe(cmd, next, llist_reverse_order(list), done)
 		blk_mq_end_request(blk_mq_rq_from_pdu(cmd), errno_to_blk_status(cmd->error));
 }
 
-static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+/* Fills in what the host is to do; false: it cannot. */
+static bool translate(struct request *rq, struct blk_cmd *cmd)
 {
-	struct request *rq = bd->rq;
-	struct rump_disk *d = rq->q->queuedata;
-	struct blk_cmd *cmd = blk_mq_rq_to_pdu(rq);
 	struct req_iterator iter;
 	struct bio_vec bv;
 	unsigned int op, n = 0;
-	int error;
 
 	switch (req_op(rq)) {
 	case REQ_OP_READ:		op = RUMPUSER_BLK_READ; break;
@@ -67,26 +71,55 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 	case REQ_OP_FLUSH:		op = RUMPUSER_BLK_FLUSH; break;
 	case REQ_OP_DISCARD:		op = RUMPUSER_BLK_DISCARD; break;
 	case REQ_OP_WRITE_ZEROES:	op = RUMPUSER_BLK_ZEROES; break;
-	default:			return BLK_STS_NOTSUPP;
+	default:			return false;
 	}
 	if (op <= RUMPUSER_BLK_WRITE) {
 		rq_for_each_bvec(bv, rq, iter) {
 			if (WARN_ON_ONCE(n == MAX_SEGMENTS))
-				return BLK_STS_IOERR;
+				return false;
 			cmd->iov[n].base = bvec_virt(&bv);
 			cmd->iov[n++].len = bv.bv_len;
 		}
-		if (rq->cmd_flags & REQ_FUA)
-			op |= RUMPUSER_BLK_FUA;
 	}
+	if (rq->cmd_flags & REQ_FUA)
+		op |= RUMPUSER_BLK_FUA;
+	cmd->req = (struct rumpuser_blk_req){
+		.op = op, .niov = n, .iov = cmd->iov, .cookie = cmd,
+		.offset = blk_rq_pos(rq) << SECTOR_SHIFT, .len = blk_rq_bytes(rq),
+	};
+	return true;
+}
+
+static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+{
+	struct request *rq = bd->rq;
+	struct rump_disk *d = rq->q->queuedata;
+	struct blk_cmd *cmd = blk_mq_rq_to_pdu(rq);
+	int error;
+
+	if (!translate(rq, cmd))
+		return BLK_STS_NOTSUPP;
+	cmd->cpu = raw_smp_processor_id();
+	if (!bd->last)
+		cmd->req.op |= RUMPUSER_BLK_MORE;
 	blk_mq_start_request(rq);
-	if (rumpuser_blk_submit(d->handle, op, blk_rq_pos(rq) << SECTOR_SHIFT, cmd->iov, n,
-				blk_rq_bytes(rq), cmd, &error))
+	if (rumpuser_blk_submit(d->handle, hctx->queue_num, &cmd->req, &error)) {
+		if (bd->last)
+			rumpuser_blk_kick(d->handle, hctx->queue_num);
 		blk_mq_end_request(rq, errno_to_blk_status(error));
+	}
 	return BLK_STS_OK;
 }
 
-static const struct blk_mq_ops mq_ops = { .queue_rq = queue_rq };
+/* The list that was announced by bd->last being false ends early. */
+static void commit_rqs(struct blk_mq_hw_ctx *hctx)
+{
+	struct rump_disk *d = hctx->queue->queuedata;
+
+	rumpuser_blk_kick(d->handle, hctx->queue_num);
+}
+
+static const struct blk_mq_ops mq_ops = { .queue_rq = queue_rq, .commit_rqs = commit_rqs };
 static const struct block_device_operations fops = { .owner = THIS_MODULE };
 
 struct add {
@@ -125,13 +158,16 @@ static long add_disk_locked(const struct add *a)
 		return -EEXIST;
 	if (strlen(a->name) >= DISK_NAME_LEN)
 		return -ENAMETOOLONG;
+	r = rumpuser_blk_start(a->handle, rump_nvcpu);
+	if (r)
+		return r;
 	d = kzalloc(sizeof(*d), GFP_KERNEL);
 	if (!d)
 		return -ENOMEM;
 	d->handle = a->handle;
 	d->tags.ops = &mq_ops;
-	d->tags.nr_hw_queues = 1;
-	d->tags.queue_depth = 64;
+	d->tags.nr_hw_queues = rump_nvcpu;
+	d->tags.queue_depth = clamp(DEPTH_ALL / rump_nvcpu, DEPTH_MIN, DEPTH);
 	d->tags.numa_node = NUMA_NO_NODE;
 	d->tags.cmd_size = sizeof(struct blk_cmd);
 	d->tags.flags = BLK_MQ_F_SHOULD_MERGE;
