@@ -260,16 +260,24 @@ static int init_ring(struct io_uring *ring)
 
 static void lane_main(void *arg);
 
-/* The first thread's: leaves the program's descriptors, makes the others. */
-static int begin(struct rings *rs)
+/* The first thread leaves the program's descriptors, for all. */
+static void leave_program(struct rings *rs)
 {
-	int fds[LANES_MAX + 1], err = 0;
+	int fds[LANES_MAX + 1];
 	unsigned int i;
 
 	for (i = 0; i < rs->nlanes; i++)
 		fds[i] = rs->lanes[i].efd;
 	fds[i++] = rs->b->fd;
 	blkio_keep_only(fds, i);
+}
+
+/* Then it makes the others. */
+static int make_others(struct rings *rs)
+{
+	unsigned int i;
+	int err = 0;
+
 	for (i = 1; i < rs->nlanes && !err; i++) {
 		__atomic_add_fetch(&rs->alive, 1, __ATOMIC_SEQ_CST);
 		err = rumpuser_thread_create(lane_main, &rs->lanes[i], "rump-blk");
@@ -292,8 +300,10 @@ static void lane_main(void *arg)
 	bool first = l == rs->lanes;
 	int err, ring_err;
 
+	if (first)
+		leave_program(rs);
 	ring_err = init_ring(&l->ring);
-	err = first && !ring_err ? begin(rs) : 0;
+	err = first && !ring_err ? make_others(rs) : 0;
 	if (err || ring_err)
 		__atomic_store_n(&rs->err, err ? err : ring_err, __ATOMIC_SEQ_CST);
 	post(&rs->begun, 1);

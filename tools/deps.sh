@@ -7,7 +7,7 @@
 
 set -eu
 
-build='make gcc libc6-dev binutils bc bison flex perl xz-utils libelf-dev linux-source-6.12'
+build='make gcc libc6-dev binutils bc bison flex perl xz-utils libelf-dev liburing-dev linux-source-6.12'
 check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtools
 	iproute2 curl python3 procps'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
