@@ -71,29 +71,3 @@ long hijack_readlink(long nr, const long a[6])
 		((char *)a[at + 1])[i] = buf[i];
 	return len < 0 ? len : i;
 }
-
-/*
- * mount(2): the target says whose.  The source is a name of the same kernel:
- * a device or directory inside the prefix is also understood with the prefix,
- * anything else is handed on (it may be no name at all).
- */
-long hijack_mount(long nr, const long a[6])
-{
-	struct where source, target;
-	const char *src = (const char *)a[0];
-	int err;
-
-	err = path_where(AT_FDCWD, (const char *)a[1], &target);
-	if (err < 0)
-		return err;
-	if (target.side == SIDE_HOST)
-		return host(nr, a[0], target.path, a[2], a[3], a[4]);
-	if (src && src[0] == '/') {
-		err = path_where(AT_FDCWD, src, &source);
-		if (err < 0)
-			return err;
-		if (source.side == SIDE_RUMP)
-			src = source.path;
-	}
-	return rump(nr, (long)src, (long)target.path, a[2], a[3], a[4]);
-}

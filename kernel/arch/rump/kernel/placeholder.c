@@ -52,7 +52,7 @@ struct rump_ph {
 
 static DEFINE_HASHTABLE(phs, 10);
 static DEFINE_MUTEX(phs_lock);		/* phs, and who is in it */
-static unsigned int nphs;
+static bool used;			/* there has been one */
 static LLIST_HEAD(gone_list);
 
 static bool shared(const struct rump_ph *ph)
@@ -106,9 +106,13 @@ static struct rump_ph *find(struct file *file)
 	return NULL;
 }
 
-/* Out of the table already. */
-static void ph_free(struct rump_ph *ph)
+/*
+ * With phs_lock: nobody finds ph any more, no event reaches it, and the reference to
+ * the file is the caller's.
+ */
+static struct file *ph_remove(struct rump_ph *ph)
 {
+	struct file *file = ph->file;
 	unsigned int i;
 
 	for (i = 0; i < WAITS; i++) {
@@ -120,15 +124,15 @@ static void ph_free(struct rump_ph *ph)
 			remove_wait_queue(head, &ph->waits[i].entry);
 		rcu_read_unlock();
 	}
-	rumpuser_ph_close(ph->far);
-	fput(ph->file);
-	kfree(ph);
+	hash_del(&ph->by_file);
+	ph->file = NULL;
+	return file;
 }
 
-static void ph_remove(struct rump_ph *ph)
+static void ph_free(struct rump_ph *ph)
 {
-	hash_del(&ph->by_file);
-	nphs--;
+	rumpuser_ph_close(ph->far);
+	kfree(ph);
 }
 
 /* ---- the last near end is closed ------------------------------------------------- */
@@ -140,7 +144,8 @@ static void reap(struct work_struct *unused)
 
 	llist_for_each_entry_safe(ph, next, list, gone) {
 		mutex_lock(&phs_lock);
-		ph_remove(ph);
+		if (ph->file)
+			fput(ph_remove(ph));	/* not here: on the list that close flushes */
 		mutex_unlock(&phs_lock);
 		ph_free(ph);
 	}
@@ -165,15 +170,17 @@ void rump_ph_gone(void *cookie)
 
 /*
  * close(fd).  The caller has closed its near end before; if that was the last, the
- * file is closed when this returns, not when the hang-up is noticed.
+ * file is closed when this returns, not when the hang-up is noticed: whoever has
+ * noticed it already, and will free ph, finds it without a file.
  */
 long rump_ph_close(unsigned int fd)
 {
+	struct file *file, *last = NULL;
 	struct rump_ph *ph, *dead = NULL;
-	struct file *file;
+	bool late;
 	long r;
 
-	if (!READ_ONCE(nphs))
+	if (!READ_ONCE(used))
 		return close_fd(fd);
 	file = fget_raw(fd);
 	r = close_fd(fd);
@@ -181,14 +188,20 @@ long rump_ph_close(unsigned int fd)
 		return r;
 	mutex_lock(&phs_lock);
 	ph = find(file);
-	if (ph && rumpuser_ph_hungup(ph->far) && !arch_xchg(&ph->hung_up, true)) {
-		ph_remove(ph);
-		dead = ph;
+	late = !ph && file_count(file) > 1;
+	if (ph && rumpuser_ph_hungup(ph->far)) {
+		last = ph_remove(ph);
+		if (!arch_xchg(&ph->hung_up, true))
+			dead = ph;
 	}
 	mutex_unlock(&phs_lock);
 	if (dead)
 		ph_free(dead);
+	if (last)
+		fput(last);
 	fput(file);
+	if (late)
+		flush_delayed_fput();
 	return r;
 }
 
@@ -216,7 +229,7 @@ static long fd_attach(int fd, int far)
 	ph->far = own;
 	mutex_lock(&phs_lock);
 	hash_add(phs, &ph->by_file, (unsigned long)file);
-	nphs++;
+	WRITE_ONCE(used, true);
 	mutex_unlock(&phs_lock);
 	rumpuser_ph_watch(own, ph);	/* an embedded kernel has no one to watch */
 	return 0;
