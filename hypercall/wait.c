@@ -77,39 +77,50 @@ static bool changed(const uint32_t *word, uint32_t expected)
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE) != expected;
 }
 
-/* true: the word changed while we looked. */
-static bool spin(const uint32_t *word, uint32_t expected, unsigned int ns)
+static int no_look(void *unused)
 {
-	int64_t now = rumpuser_clock_mono(), end = now + ns;
-	bool seen = false;
-	int i;
+	(void)unused;
+	return 0;
+}
 
+int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns, unsigned int every,
+    int (*look)(void *), void *arg)
+{
+	int64_t now, end, next;
+	int r = 0, i;
+
+	if (changed(word, expected))
+		return 1;
+	now = rumpuser_clock_mono();
 	if (!self.asked || now - self.asked > NCPU_AGE) {
 		self.ncpu = rumpuser_ncpu();
 		self.asked = now;
 	}
 	if (self.ncpu < 2)
-		return false;
+		return 0;
 	if (self.misses >= SPIN_MISSES && self.misses % SPIN_RETRY) {
 		self.misses++;
-		return false;
+		return 0;
 	}
 	if (atomic_fetch_add(&spinners, 1) < self.ncpu - 1) {
+		end = now + ns;
+		next = now + every;
 		do {
-			for (i = 0; i < SPIN_LOOKS && !seen; i++) {
+			for (i = 0; i < SPIN_LOOKS && !r; i++) {
 				pause_cpu();
-				seen = changed(word, expected);
+				r = changed(word, expected);
 			}
-		} while (!seen && rumpuser_clock_mono() < end);
-		self.misses = seen ? 0 : self.misses + 1;
+			now = rumpuser_clock_mono();
+			if (!r && now >= next) {
+				next = now + every;
+				if (look(arg))
+					r = 2;
+			}
+		} while (!r && now < end);
+		self.misses = r ? 0 : self.misses + 1;
 	}
 	atomic_fetch_sub(&spinners, 1);
-	return seen;
-}
-
-int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns)
-{
-	return changed(word, expected) || spin(word, expected, ns);
+	return r;
 }
 
 int rumpuser_wait(uint32_t *word, uint32_t expected, int64_t deadline, unsigned int spin_ns)
@@ -118,7 +129,8 @@ int rumpuser_wait(uint32_t *word, uint32_t expected, int64_t deadline, unsigned 
 	struct timespec ts, *tsp = NULL;
 	long ret;
 
-	if (spin_ns ? rumpuser_spin(word, expected, spin_ns) : changed(word, expected))
+	if (spin_ns ? rumpuser_spin(word, expected, spin_ns, spin_ns, no_look, NULL) :
+	    changed(word, expected))
 		return 0;
 	if (deadline != RUMPUSER_FOREVER) {
 		if (deadline < 0)

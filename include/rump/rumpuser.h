@@ -155,8 +155,12 @@ void rumpuser_getcomm(char *buf, size_t len);
 int rumpuser_wait(uint32_t *word, uint32_t expected, int64_t deadline,
     unsigned int spin_ns);
 void rumpuser_wake(uint32_t *word);
-/* The first half of rumpuser_wait() only: looks, does not sleep.  1: *word changed. */
-int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns);
+/*
+ * The first half of rumpuser_wait() only: looks, does not sleep.  Every every_ns it also calls
+ * look(arg).  1: *word changed; 2: look() returned nonzero; 0: neither, or no core to spin on.
+ */
+int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns, unsigned int every_ns,
+    int (*look)(void *), void *arg);
 
 /*
  * The same for vCPU cpu's own helper thread, which also serves what the host

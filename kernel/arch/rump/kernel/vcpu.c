@@ -49,8 +49,9 @@
 #include <rump/rumpuser.h>
 #include "rump.h"
 
-#define SPIN_NS		10000		/* before a waiting thread sleeps */
-#define WATCH_NS	2000		/* between two looks at a vCPU that may be free */
+#define SPIN_NS		10000		/* for which a waiting thread watches its vCPU ... */
+#define GIVE_NS		3000		/* ... waits to be given it, and then sleeps */
+#define LOOK_NS		1000		/* between two looks at a vCPU that may be free */
 #define LEAVE_NS	20000		/* that a thread may be kept after its call */
 
 struct vcpu rump_vcpus[NR_CPUS];
@@ -389,9 +390,17 @@ static struct {
 	u32 n;
 } __attribute__((aligned(64))) watchers[NR_CPUS];
 
-static bool watched(struct vcpu *v)
+static u32 watched(struct vcpu *v)
 {
-	return __atomic_load_n(&watchers[v->cpu].n, __ATOMIC_SEQ_CST) != 0;
+	return __atomic_load_n(&watchers[v->cpu].n, __ATOMIC_SEQ_CST);
+}
+
+/* May t, which was current in a call, stay so?  Not if a task that nobody watches for is due. */
+static bool may_stay(struct task_struct *t, struct vcpu *v)
+{
+	u32 n = watched(v);
+
+	return n && (!test_tsk_need_resched(t) || nr_running() <= 1 + n);
 }
 
 /* h's task could run on v if its current task, which is outside, were parked. */
@@ -402,24 +411,53 @@ static bool could_run(struct rump_host *h, struct vcpu *v)
 	    task_cpu(h->lwp->task) == v->cpu;
 }
 
-/* Waits awake for a change of h's word; true: it did, or v was found free and taken. */
-static bool watch(struct rump_host *h, struct vcpu *v, u32 w, bool *taken)
-{
-	bool changed = false;
-	unsigned int i;
+struct watch {
+	struct rump_host *h;
+	struct vcpu *v;
+	u64 entries;
+	s64 end;
+	bool counted;
+};
 
-	*taken = false;
+static void end_watch(struct watch *w)
+{
+	if (w->counted)
+		__atomic_fetch_sub(&watchers[w->v->cpu].n, 1, __ATOMIC_SEQ_CST);
+	w->counted = false;
+}
+
+/*
+ * Is v to be taken?  It is free between any two calls of its owner: it is left to one that
+ * makes calls all the time until SPIN_NS are over, and taken at once from one that
+ * stays away.  Who releases it after that gives it away.
+ */
+static int look(void *arg)
+{
+	struct watch *w = arg;
+	u64 entries = READ_ONCE(w->v->entries);
+	bool quiet = entries == w->entries, late = rumpuser_clock_mono() >= w->end;
+
+	w->entries = entries;
+	if (late)
+		end_watch(w);
+	return (quiet || late) && could_run(w->h, w->v);
+}
+
+/* Waits awake for a change of h's word; true: it did, or v was found free and is to be taken. */
+static bool watch(struct rump_host *h, struct vcpu *v, u32 word, bool *take)
+{
+	struct watch w = {
+		.h = h, .v = v, .entries = READ_ONCE(v->entries), .counted = true,
+		.end = rumpuser_clock_mono() + SPIN_NS,
+	};
+	int r;
+
 	__atomic_fetch_add(&watchers[v->cpu].n, 1, __ATOMIC_SEQ_CST);
-	for (i = 0; i < SPIN_NS / WATCH_NS && !changed && !*taken; i++) {
-		changed = rumpuser_spin(&h->word, w, WATCH_NS);
-		if (!changed && could_run(h, v))
-			*taken = true;
-	}
-	__atomic_fetch_sub(&watchers[v->cpu].n, 1, __ATOMIC_SEQ_CST);
+	r = rumpuser_spin(&h->word, word, SPIN_NS + GIVE_NS, LOOK_NS, look, &w);
+	end_watch(&w);
 	/* whoever released v just now may have relied on us */
-	if (!changed && could_run(h, v))
-		*taken = true;
-	return changed || *taken;
+	*take = r == 2 || (r == 0 && could_run(h, v));
+	return r == 1 || *take;
 }
 
 /* ---- waiting threads ---------------------------------------------------------------------- */
@@ -667,7 +705,7 @@ static void leave(struct rump_host *h)
 				check_helper(v);
 				break;
 			}
-		} else if (!test_tsk_need_resched(h->lwp->task) && watched(v) && vcpu_release(v)) {
+		} else if (may_stay(h->lwp->task, v) && vcpu_release(v)) {
 			set_this_vcpu(NULL);
 			if (watched(v) || !vcpu_acquire(v)) {
 				check_helper(v);
