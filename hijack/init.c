@@ -86,7 +86,8 @@ static void enter_cwd(void)
 	err = path_where(AT_FDCWD, dir, &w);
 	if (err == 0 && w.side == SIDE_RUMP)
 		err = rump(SYS_chdir, (long)w.path);
-	if (err < 0)
+	/* One that is gone, or closed to us by now: a process of ours is in it still. */
+	if (err < 0 && rumpclient_is_remote() != 1)
 		hijack_die("RUMPHIJACK_CWD: \"%s\" cannot be entered: %s%s", dir, strerror(-err),
 		    rumpclient_is_remote() ? "" : " (a kernel in a process is that process's alone)");
 	if (w.side == SIDE_RUMP)

@@ -211,7 +211,7 @@ static int starts(const char *s, const char *with)
 
 static int is_session(const char *var)
 {
-	return (starts(var, "RUMP") && !starts(var, cwd_name)) ||
+	return (starts(var, "RUMP") && !starts(var, "RUMPCLIENT_") && !starts(var, cwd_name)) ||
 	    (starts(var, preload) && strstr(var, self));
 }
 
@@ -288,6 +288,55 @@ static long enter(const struct image *im, char *const *argv, char *const *envp)
 	return host(SYS_execveat, im->dirfd, im->path, argv, envp, im->flags);
 }
 
+/*
+ * What the program's numbers say, the rump kernel's descriptors are to say, too: those
+ * of which no copy survives the exec are closed there by it.
+ */
+static void tell_cloexec(void)
+{
+	int fd, i, rfd, top = fdmap_top();
+	long flags;
+
+	/* All are to go, but for the ones of which a number is to stay. */
+	for (i = 0; i < 2; i++) {
+		for (fd = 0; fd < top; fd++) {
+			if (fdmap_peek(fd) != FD_RUMP)
+				continue;
+			rfd = fdmap_num[fd];
+			flags = host(SYS_fcntl, fd, F_GETFD);
+			if (flags >= 0 && (flags & FD_CLOEXEC ? 0 : 1) == i)
+				rump(SYS_fcntl, rfd, F_SETFD, i ? 0 : FD_CLOEXEC);
+		}
+	}
+}
+
+/* The same, with the session handed on. */
+static long enter_session(const struct image *im, char *const *argv, const char **envp, size_t n)
+{
+	struct rumpclient_exec x;
+	size_t i;
+	int k;
+	long ret;
+
+	if (!proc_is_vfork_child() && rumpclient_is_remote() == 1)
+		tell_cloexec();
+	hijack_enter();
+	rumpclient_preexec(&x);
+	hijack_leave();
+	for (k = 0; x.env[k]; k++) {
+		for (i = 0; i < n && !same_name(x.env[k], envp[i]); i++)
+			;
+		envp[i] = x.env[k];
+		n += i == n;
+	}
+	envp[n] = NULL;
+	ret = enter(im, argv, (char *const *)envp);
+	hijack_enter();
+	rumpclient_exec_cancel(&x);
+	hijack_leave();
+	return ret;
+}
+
 /* Runs im with the session's environment. */
 static long enter_env(const struct image *im, char *const *argv, char *const *envp)
 {
@@ -302,7 +351,7 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 		envp = none;
 	while (envp[n])
 		n++;
-	len = (n + MAX_KEPT + 2) * sizeof(*new);
+	len = (n + MAX_KEPT + 4) * sizeof(*new);
 	if (len <= 8192) {
 		/* The stack: malloc(3) is not ours to call, and a vfork child would leak it. */
 		new = alloca(len); /* cppcheck-suppress allocaCalled */
@@ -349,8 +398,7 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 		if (c || path_getcwd(cwd + sizeof(cwd_name) - 1, PATH_BUF) > 0)
 			new[out++] = cwd;
 	}
-	new[out] = NULL;
-	return enter(im, argv, new);
+	return enter_session(im, argv, (const char **)new, out);
 }
 
 /* Says so if the host's program at (dirfd, path) will not load this library. */

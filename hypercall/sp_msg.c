@@ -35,7 +35,6 @@ static int limits(unsigned int type, size_t *min, size_t *max)
 		return 1;
 	case RUMP_SP_INTERRUPT:
 	case RUMP_SP_PREFORK:
-	case RUMP_SP_PREEXEC:
 	case RUMP_SP_RING:
 	case RUMP_SP_HALT:
 	case RUMP_SP_GOODBYE:
@@ -48,7 +47,8 @@ static int limits(unsigned int type, size_t *min, size_t *max)
 static unsigned int flags(unsigned int type)
 {
 	return type == RUMP_SP_SYSCALL ? RUMP_SP_F_ATTACH :
-	    type == RUMP_SP_HELLO ? RUMP_SP_F_RELAYED : 0;
+	    type == RUMP_SP_HELLO ? RUMP_SP_F_RELAYED :
+	    type == RUMP_SP_PREFORK ? RUMP_SP_F_BARE : 0;
 }
 
 const char *sp_header_check(const struct rump_sp_hdr *hdr)

@@ -24,6 +24,9 @@ long remote_syscall(long nr, const long args[6], int farfd);
 int remote_prefork(struct rump_sp_cookie *cookie);
 int remote_fork_init(const struct rump_sp_cookie *cookie);
 void remote_fork_cancel(const struct rump_sp_cookie *cookie);
+/* shared: a vfork child's.  url and heir go to the new image; -errno: it begins anew. */
+int remote_preexec(int shared, struct rumpclient_exec *x);
+void remote_exec_cancel(int shared, const struct rumpclient_exec *x);
 /* In the child of a fork that nobody announced: no channel is ours any more. */
 void remote_forget(void);
 /* Our channel with number fd gets another one; fd is closed. */

@@ -61,7 +61,26 @@ int chan_get(struct chan **cp);
 void chan_put(struct chan *c);
 /* Ends a channel on which the server could not be understood, or is not any more. */
 long lost(struct chan *c, int err);
+/*
+ * A connection; HELLO and its answer, of which there can be a second one.  -errno.
+ * shared: in a child that shares the memory of its parent (vfork), whose set of our
+ * descriptors is not written; then the number is not ours, and to be closed as such.
+ */
+int session_connect(int shared);
+int session_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
+    struct rump_sp_hello_reply *r);
+int session_reply(int fd, struct rump_sp_hello_reply *r);
+/* Our process there; -ENOTCONN: none yet. */
+int session_cookie(struct rump_sp_cookie *cookie);
+const char *session_url(void);
+/* fd is the heir of what executed us: goes on with its process.  -errno: fd is closed. */
+int session_continue(int fd);
 /* BOUNCE bytes of this thread; NULL: no memory. */
 void *bounce(void);
+
+/* ---- exec.c ---------------------------------------------------------------------------- */
+
+/* At the start: goes on with the process of the program that executed this one. */
+void remote_exec_init(void);
 
 #endif

@@ -8,11 +8,14 @@
  * host call.  A child that shares our memory (vfork) is us, while it lasts.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <rump/rump_calls.h>
 
@@ -23,7 +26,10 @@
 #endif
 
 static enum { UNUSED = -1, EMBEDDED, REMOTE } mode = UNUSED;
-static atomic_int *same_process;	/* 0 in a child */
+static struct {
+	atomic_int same;		/* 0 in a child */
+	atomic_int pid;			/* whose memory this is; 0: just forked */
+} *process;
 
 void client_warn(const char *fmt, ...)
 {
@@ -39,6 +45,21 @@ void client_warn(const char *fmt, ...)
 	n += k < (int)sizeof(line) - n - 1 ? k : (int)sizeof(line) - n - 2;
 	line[n++] = '\n';
 	host(SYS_write, 2, line, n);
+}
+
+/* This process and its memory belong together. */
+static void is_own(void)
+{
+	atomic_store(&process->pid, host(SYS_getpid, 0));
+	atomic_store(&process->same, 1);
+}
+
+/* 1: a child that shares its parent's memory (vfork). */
+static int is_shared(void)
+{
+	int pid = atomic_load(&process->pid);
+
+	return pid && pid != host(SYS_getpid, 0);
 }
 
 int rumpclient_init(void)
@@ -57,8 +78,8 @@ int rumpclient_init(void)
 		host(SYS_munmap, p, 4096);
 		return err;
 	}
-	same_process = (atomic_int *)p;
-	atomic_store(same_process, 1);
+	process = (void *)p;
+	is_own();
 	if (url && *url) {
 		err = remote_init(url);
 		if (err)
@@ -75,9 +96,9 @@ int rumpclient_is_remote(void)
 
 static void check_process(void)
 {
-	if (__builtin_expect(atomic_load_explicit(same_process, memory_order_relaxed), 1))
+	if (__builtin_expect(atomic_load_explicit(&process->same, memory_order_relaxed), 1))
 		return;
-	atomic_store(same_process, 1);
+	is_own();
 	if (mode == REMOTE)
 		remote_forget();
 	else
@@ -139,7 +160,7 @@ int rumpclient_fork_init(const struct rumpclient_fork *cookie)
 
 	if (mode != REMOTE)
 		return -EOPNOTSUPP;
-	atomic_store(same_process, 1);
+	is_own();
 	remote_forget();
 	return remote_fork_init(&c);
 }
@@ -150,6 +171,99 @@ void rumpclient_fork_cancel(const struct rumpclient_fork *cookie)
 
 	if (mode == REMOTE)
 		remote_fork_cancel(&c);
+}
+
+/* ---- exec and daemon ------------------------------------------------------------- */
+
+int rumpclient_preexec(struct rumpclient_exec *x)
+{
+	x->env[0] = x->env[1] = x->env[2] = NULL;
+	x->heir = x->self = -1;
+	if (mode != REMOTE)
+		return -EOPNOTSUPP;
+	if (!is_shared())
+		check_process();
+	return remote_preexec(is_shared(), x);
+}
+
+void rumpclient_exec_cancel(const struct rumpclient_exec *x)
+{
+	if (x->env[0])
+		remote_exec_cancel(is_shared(), x);
+}
+
+static int same_name(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "=");
+
+	return strncmp(a, b, n + 1) == 0;
+}
+
+int rumpclient_exec(const char *path, char *const argv[], char *const envp[])
+{
+	struct rumpclient_exec x;
+	size_t n, i, out = 0;
+	const char **new;
+	long mem, ret;
+
+	rumpclient_preexec(&x);
+	for (n = 0; envp && envp[n]; n++)
+		;
+	mem = host(SYS_mmap, NULL, (n + 3) * sizeof(*new), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (host_failed(mem)) {
+		rumpclient_exec_cancel(&x);
+		return mem;
+	}
+	new = (const char **)mem;
+	for (i = 0; i < n; i++)
+		if (!x.env[0] || (!same_name(x.env[0], envp[i]) && !same_name(x.env[1], envp[i])))
+			new[out++] = envp[i];
+	for (i = 0; x.env[i]; i++)
+		new[out++] = x.env[i];
+	ret = host(SYS_execve, path, argv, new);
+	host(SYS_munmap, mem, (n + 3) * sizeof(*new));
+	rumpclient_exec_cancel(&x);
+	return ret;
+}
+
+int rumpclient_daemon(int nochdir, int noclose)
+{
+	struct rumpclient_fork cookie;
+	int err, prepared, i;
+	long fd;
+	pid_t pid;
+
+	err = rumpclient_prefork(&cookie);
+	prepared = !err;
+	if (err && err != -EOPNOTSUPP)
+		return err;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		if (prepared)
+			rumpclient_fork_cancel(&cookie);
+		return err;
+	}
+	if (pid > 0)
+		for (;;)
+			host(SYS_exit_group, 0);
+	if (prepared)
+		err = rumpclient_fork_init(&cookie);
+	if (prepared && err)
+		return err;
+	host(SYS_setsid, 0);
+	if (!nochdir)
+		host(SYS_chdir, "/");
+	if (noclose)
+		return 0;
+	fd = host(SYS_open, "/dev/null", O_RDWR, 0);
+	for (i = 0; fd >= 0 && i <= 2; i++)
+		if (fd != i)
+			host(SYS_dup3, fd, i, 0);
+	if (fd > 2)
+		host(SYS_close, fd);
+	return fd < 0 ? fd : 0;
 }
 
 void rumpclient_shutdown(void)

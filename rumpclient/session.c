@@ -11,6 +11,7 @@
  * behind, which ends when its channel is reused or closed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "../hypercall/sp_url.h"
 #include "remote.h"
 
+#define SHARED_BASE	4096
 #define DEPTH		4		/* calls on top of each other in one thread */
 #define ROUNDS		4		/* of destructors, see thread_ends() */
 #define CONNECT_TRIES	100		/* while a server's queue is full, 10 ms each */
@@ -66,7 +68,7 @@ static const char *refusal(int error)
 	return strerror(error);
 }
 
-static int connect_server(void)
+int session_connect(int shared)
 {
 	struct timespec nap = { .tv_nsec = 10000000 };
 	long fd, r = 0;
@@ -85,7 +87,14 @@ static int connect_server(void)
 		host(SYS_close, fd);
 		return r;
 	}
-	return ownfd_take(fd);
+	if (!shared)
+		return ownfd_take(fd);
+	/* Of the program's numbers only those below count, as long as it lives. */
+	r = host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, SHARED_BASE);
+	if (r < 0)
+		return fd;
+	host(SYS_close, fd);
+	return r;
 }
 
 static int mismatch(const struct rump_sp_hello_reply *r)
@@ -100,8 +109,22 @@ static int mismatch(const struct rump_sp_hello_reply *r)
 	return 1;
 }
 
-/* Says who we are on a fresh connection.  -errno: fd is closed. */
-static int say_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
+int session_reply(int fd, struct rump_sp_hello_reply *r)
+{
+	const atomic_int in_fd = fd;
+	struct in in = { .fd = &in_fd };
+	int err;
+
+	err = need(&in, sizeof(*r));
+	if (err)
+		return err;
+	memcpy(r, in.buf, sizeof(*r));
+	if (r->hdr.type != RUMP_SP_HELLO_REPLY || r->hdr.len != sizeof(*r) || mismatch(r))
+		return -EPROTO;
+	return r->error;
+}
+
+int session_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
     struct rump_sp_hello_reply *r)
 {
 	struct rump_sp_hello h = {
@@ -114,8 +137,6 @@ static int say_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie
 		.uid = host(SYS_geteuid, 0),
 		.gid = host(SYS_getegid, 0),
 	};
-	const atomic_int in_fd = fd;
-	struct in in = { .fd = &in_fd };
 	int err;
 
 	memcpy(h.magic, RUMP_SP_MAGIC, sizeof(h.magic));
@@ -124,20 +145,21 @@ static int say_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie
 	host(SYS_prctl, PR_GET_NAME, h.comm, 0, 0, 0);
 	err = send_small(fd, &h);
 	/* A server that refuses may have answered, and hung up, before we have spoken. */
-	if (!err || err == -EPIPE)
-		err = need(&in, sizeof(*r));
-	if (!err) {
-		memcpy(r, in.buf, sizeof(*r));
-		if (r->hdr.type != RUMP_SP_HELLO_REPLY || r->hdr.len != sizeof(*r))
-			err = -EPROTO;
-		else if (mismatch(r))
-			err = -EPROTO;
-		else
-			err = r->error;
-	}
+	return err && err != -EPIPE ? err : session_reply(fd, r);
+}
+
+/* A connection of ours on which the server has said yes; -errno. */
+static int enter(enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
+    struct rump_sp_hello_reply *r)
+{
+	int fd = session_connect(0), err;
+
+	if (fd < 0)
+		return fd;
+	err = session_hello(fd, kind, cookie, r);
 	if (err)
 		ownfd_close(fd);
-	return err;
+	return err ? err : fd;
 }
 
 /*
@@ -148,7 +170,7 @@ static int join(int *fdp)
 {
 	struct rump_sp_hello_reply r;
 	unsigned int state = 0;
-	int fd, err;
+	int fd;
 
 	while (!atomic_compare_exchange_strong(&session.joining, &state, 1)) {
 		if (state == 2)
@@ -156,14 +178,13 @@ static int join(int *fdp)
 		state = 0;
 		host(SYS_sched_yield, 0);
 	}
-	fd = connect_server();
-	err = fd < 0 ? fd : say_hello(fd, RUMP_SP_GUEST, NULL, &r);
-	if (!err) {
+	fd = enter(RUMP_SP_GUEST, NULL, &r);
+	if (fd >= 0) {
 		session.cookie = r.cookie;
 		*fdp = fd;
 	}
-	atomic_store(&session.joining, err ? 0 : 2);
-	return err;
+	atomic_store(&session.joining, fd < 0 ? 0 : 2);
+	return fd < 0 ? fd : 0;
 }
 
 static int chan_use(struct chan *c, int fd)
@@ -193,8 +214,8 @@ static int chan_open(struct chan *c)
 
 	err = atomic_load(&session.joining) == 2 ? 1 : join(&fd);
 	if (err == 1) {
-		fd = connect_server();
-		err = fd < 0 ? fd : say_hello(fd, RUMP_SP_THREAD, &session.cookie, &r);
+		fd = enter(RUMP_SP_THREAD, &session.cookie, &r);
+		err = fd < 0 ? fd : 0;
 	}
 	if (err)
 		return err;
@@ -338,23 +359,50 @@ void remote_forget(void)
 	self.depth = 0;
 }
 
-int remote_fork_init(const struct rump_sp_cookie *cookie)
+/* The process is the server's that r tells of, and fd this thread's channel. */
+static int take_over(int fd, const struct rump_sp_hello_reply *r)
 {
-	struct rump_sp_hello_reply r;
-	int fd, err;
+	int err;
 
-	fd = connect_server();
-	if (fd < 0)
-		return -ENOTCONN;
-	err = say_hello(fd, RUMP_SP_FORK, cookie, &r);
-	if (err)
-		return err;
-	session.cookie = r.cookie;
+	session.cookie = r->cookie;
 	atomic_store(&session.joining, 2);
 	err = chan_use(&self.chan[0], fd);
 	if (!err)
 		register_thread();
 	return err;
+}
+
+int remote_fork_init(const struct rump_sp_cookie *cookie)
+{
+	struct rump_sp_hello_reply r;
+	int fd = enter(RUMP_SP_FORK, cookie, &r);
+
+	return fd < 0 ? fd : take_over(fd, &r);
+}
+
+int session_cookie(struct rump_sp_cookie *cookie)
+{
+	if (atomic_load(&session.joining) != 2)
+		return -ENOTCONN;
+	*cookie = session.cookie;
+	return 0;
+}
+
+const char *session_url(void)
+{
+	return session.url;
+}
+
+int session_continue(int fd)
+{
+	struct rump_sp_hello_reply r;
+	int err = session_reply(fd, &r);
+
+	if (!err)
+		err = fd = ownfd_take(fd);
+	else
+		host(SYS_close, fd);
+	return err < 0 ? err : take_over(fd, &r);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------ */
@@ -375,6 +423,7 @@ int remote_init(const char *url)
 	if (err)
 		return -err;
 	atomic_store(&session.gen, 1);
+	remote_exec_init();
 	err = chan_get(&c);
 	if (err) {
 		if (err != -EPROTO)

@@ -22,6 +22,13 @@
  * Only INTERRUPT (a signal handler ran: the call is to return -EINTR) may be
  * sent while a SYSCALL is not answered yet; it has no answer of its own.
  *
+ * Exec.  A program that is about to execute another one opens a connection that
+ * is not close-on-exec, says HELLO with kind EXEC on it, and gets a HELLO_REPLY: this
+ * connection is the heir.  It is served once all others of the process have ended,
+ * which is what execve(2) does to them; the second HELLO_REPLY, which says so, is read
+ * by the new image.  If execve(2) fails, the heir is closed, and nothing has happened.
+ * In between, the server closes what is close-on-exec.
+ *
  * A request carries the memory that its call is about to read, and names what
  * the call may write, as segments of the client's address space; the server
  * works on its private copy of the message.  What no segment covers is fetched
@@ -61,9 +68,8 @@ enum rump_sp_type {
 	RUMP_SP_SYSCALL		= 2,	/* answered by REPLY */
 	RUMP_SP_INTERRUPT	= 3,	/* reqno: the call's */
 	RUMP_SP_COPY_REPLY	= 4,	/* reqno: the copy's */
-	RUMP_SP_PREFORK		= 5,	/* answered by COOKIE */
+	RUMP_SP_PREFORK		= 5,	/* answered by COOKIE (flags: BARE) */
 	RUMP_SP_FORK_CANCEL	= 6,	/* answered by REPLY */
-	RUMP_SP_PREEXEC		= 7,	/* answered by COOKIE; ends the other threads */
 	RUMP_SP_RING		= 8,	/* go on in shared memory; answered by REPLY */
 	RUMP_SP_HALT		= 9,	/* control connections; answered by REPLY */
 	RUMP_SP_GOODBYE		= 10,	/* orderly end; no answer */
@@ -97,7 +103,7 @@ enum rump_sp_kind {
 	RUMP_SP_GUEST	= 1,	/* a new process */
 	RUMP_SP_THREAD	= 2,	/* a further thread of the process that cookie names */
 	RUMP_SP_FORK	= 3,	/* the child that PREFORK made (cookie from there) */
-	RUMP_SP_EXEC	= 4,	/* the process that goes on after exec (from PREEXEC) */
+	RUMP_SP_EXEC	= 4,	/* the next image of the process that cookie names */
 	RUMP_SP_CONTROL	= 5,	/* no process: only HALT */
 };
 
@@ -196,12 +202,18 @@ struct rump_sp_reply {
 	struct rump_sp_out outs[];
 };
 
-/* COOKIE: of PREFORK and PREEXEC. */
+/* COOKIE: of PREFORK. */
 struct rump_sp_newcookie {
 	struct rump_sp_hdr hdr;
 	int64_t ret;		/* 0 or -errno */
 	struct rump_sp_cookie cookie;
 };
+
+/*
+ * PREFORK, BARE: the child gets no descriptor that has a placeholder; it will show those
+ * that it has (RUMP_CALL_FD_ADOPT).
+ */
+#define RUMP_SP_F_BARE		1u
 
 /* FORK_CANCEL */
 struct rump_sp_cancel {
@@ -230,6 +242,6 @@ struct rump_sp_copy_reply {
 	uint64_t reserved;	/* 0 */
 };
 
-/* INTERRUPT, HALT, GOODBYE, PREFORK and PREEXEC are a header. */
+/* INTERRUPT, HALT, GOODBYE and PREFORK are a header. */
 
 #endif

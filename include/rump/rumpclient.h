@@ -58,6 +58,28 @@ int rumpclient_prefork(struct rumpclient_fork *cookie);
 int rumpclient_fork_init(const struct rumpclient_fork *cookie);
 void rumpclient_fork_cancel(const struct rumpclient_fork *cookie);
 
+/*
+ * Exec.  preexec before execve(2): leaves the session to the new program, which must
+ * find the strings in env (NULL at the end) in its environment; the session's process
+ * keeps its pid, descriptors, directory, umask and credentials.  All other threads'
+ * calls end with execve(2) itself.  cancel: that has failed, all is as it was.  preexec
+ * fails if there is no session: env is empty then, and no cancel needed.  A child that
+ * shares the memory of its parent (vfork) becomes a process of the rump kernel by this.
+ * rumpclient_exec() is all of it: execve(2) with such an environment; returns -errno.
+ */
+struct rumpclient_exec {
+	const char *env[3];
+	int heir, self;			/* descriptors */
+	char store[2][192];
+};
+int rumpclient_preexec(struct rumpclient_exec *x);
+void rumpclient_exec_cancel(const struct rumpclient_exec *x);
+int rumpclient_exec(const char *path, char *const argv[], char *const envp[]);
+/*
+ * daemon(3): the child goes on, in a session of its own; the parent exits.  0 or -errno.
+ */
+int rumpclient_daemon(int nochdir, int noclose);
+
 /* The process is about to exit: an embedded kernel that was booted writes
  * everything back and unmounts.  Nothing for a server's client. */
 void rumpclient_shutdown(void);

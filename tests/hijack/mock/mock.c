@@ -289,7 +289,18 @@ API void rumpclient_fork_cancel(const struct rumpclient_fork *cookie)
 	(void)cookie;
 }
 
-API void rumpclient_shutdown(void)
+API int rumpclient_preexec(struct rumpclient_exec *x)
+{
+	memset(x, 0, sizeof(*x));
+	return -EOPNOTSUPP;
+}
+
+void rumpclient_exec_cancel(const struct rumpclient_exec *x)
+{
+	(void)x;
+}
+
+void rumpclient_shutdown(void)
 {
 }
 

@@ -106,6 +106,18 @@ static struct rump_ph *find(struct file *file)
 	return NULL;
 }
 
+bool rump_ph_of(struct file *file)
+{
+	bool found;
+
+	if (!READ_ONCE(nphs))
+		return false;
+	mutex_lock(&phs_lock);
+	found = find(file) != NULL;
+	mutex_unlock(&phs_lock);
+	return found;
+}
+
 /*
  * With phs_lock: nobody finds ph any more, no event reaches it, and the reference to
  * the file is the caller's.

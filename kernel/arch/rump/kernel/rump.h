@@ -15,6 +15,7 @@
 /* functions of librump.so's public interface (everything else is hidden) */
 #define RUMP_PUBLIC	__attribute__((visibility("default")))
 
+struct file;
 struct task_struct;
 
 /* A call that a host thread has made, on that thread's stack. */
@@ -128,6 +129,7 @@ void rump_signals_init(void);
 long rump_private_call(long nr, const long args[6]);
 long rump_ph_close(unsigned int fd);
 void rump_ph_gone(void *cookie);
+bool rump_ph_of(struct file *file);
 
 /* memory.c */
 void rump_memory_fed(void);

@@ -13,8 +13,9 @@
  * User memory of such a task (thread.remote) is sp_mem.c's business, how processes
  * and tasks come about sp_proc.c's.
  *
- * The end: a channel that hangs up ends its task; when the last one of a process
- * has, the process is killed, so that also a call which nothing interrupts ends.
+ * The end: a channel that hangs up ends its task, but for a process's first task, which
+ * stays for the case of exec (sp_exec.c); when the last channel of a process has hung
+ * up, the process is killed, so that also a call which nothing interrupts ends.
  */
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -58,9 +59,7 @@ static void handle_event(struct sp_task *st, unsigned int ev)
 		WRITE_ONCE(st->hup, true);
 		if (st->in_call)
 			interrupt_call(st);
-		/* Nobody is left who could want anything of this process. */
-		if (atomic_dec_and_test(&st->proc->live))
-			kill_pid(st->proc->pid, SIGKILL, 1);
+		sp_proc_left(st->proc);
 	}
 	if (ev & RUMPUSER_SP_INTR && st->in_call && st->call_reqno == READ_ONCE(st->intr_reqno))
 		interrupt_call(st);
@@ -244,21 +243,17 @@ static int do_syscall(struct sp_task *st, struct rumpuser_sp_msg *msg)
 
 static int do_unsupported(struct sp_task *st, const struct rump_sp_hdr *hdr)
 {
-	struct rump_sp_newcookie a = {
-		.hdr = { .len = sizeof(a), .type = RUMP_SP_COOKIE, .reqno = hdr->reqno },
+	struct rump_sp_reply r = {
+		.hdr = { .len = sizeof(r), .type = RUMP_SP_REPLY, .reqno = hdr->reqno },
 		.ret = -EOPNOTSUPP,
 	};
 
-	if (hdr->type != RUMP_SP_PREEXEC) {
-		a.hdr.type = RUMP_SP_REPLY;
-		a.hdr.len = sizeof(struct rump_sp_reply);
-	}
-	return sp_send_small(st, &a);
+	return sp_send_small(st, &r);
 }
 
 /* ---- a channel's task ----------------------------------------------- */
 
-static void hello_reply(struct sp_task *st, struct rump_sp_hello_reply *r, int error)
+static void hello_fill(struct sp_task *st, struct rump_sp_hello_reply *r, int error)
 {
 	*r = (struct rump_sp_hello_reply){
 		.hdr = {
@@ -271,14 +266,20 @@ static void hello_reply(struct sp_task *st, struct rump_sp_hello_reply *r, int e
 	strscpy(r->release, init_utsname()->release, sizeof(r->release));
 }
 
-void sp_refuse(struct sp_task *st, int error)
+void sp_hello_reply(struct sp_task *st, int error)
 {
 	struct rump_sp_hello_reply r;
 	struct rumpuser_iovec iov = { &r, sizeof(r) };
 	size_t done = 0;
 
-	hello_reply(st, &r, error);
+	hello_fill(st, &r, error);
+	/* The first bytes on a fresh connection always find room. */
 	rumpuser_sp_send(st->chan, &iov, 1, &done);
+}
+
+void sp_refuse(struct sp_task *st, int error)
+{
+	sp_hello_reply(st, error);
 	rumpuser_sp_close(st->chan);
 	sp_task_put(st);
 }
@@ -297,11 +298,12 @@ void sp_serve(struct sp_task *st)
 	struct rumpuser_sp_msg *msg;
 	int err;
 
-	st->task = get_task_struct(current);
+	if (!st->task)
+		st->task = get_task_struct(current);
 	current->thread.remote = st;
 	current->thread.sigs = &st->sigs;
 	rumpuser_sp_own(st->chan, st);
-	hello_reply(st, &r, 0);
+	hello_fill(st, &r, 0);
 	r.pid = task_tgid_vnr(current);
 	r.tid = task_pid_vnr(current);
 	r.cookie = st->proc->cookie;
@@ -326,7 +328,6 @@ void sp_serve(struct sp_task *st)
 		case RUMP_SP_FORK_CANCEL:
 			err = sp_fork_cancel(st, (const struct rump_sp_cancel *)msg->hdr);
 			break;
-		case RUMP_SP_PREEXEC:
 		case RUMP_SP_RING:
 			err = do_unsupported(st, msg->hdr);
 			break;
@@ -341,16 +342,12 @@ void sp_serve(struct sp_task *st)
 	}
 }
 
-/* A task with a channel ends (from do_exit(), as current). */
-void rump_sp_exit(struct task_struct *t)
+void sp_end(struct sp_task *st)
 {
-	struct sp_task *st = t->thread.remote;
-
-	t->thread.remote = NULL;
-	t->thread.sigs = NULL;
 	if (st->msg) {
 		sp_mem_forget(st);
 		rumpuser_sp_release(st->chan, st->msg);
+		st->msg = NULL;
 	}
 	rumpuser_sp_close(st->chan);
 	/* Now that no more events come: it may have ended without a hang-up. */
@@ -358,10 +355,22 @@ void rump_sp_exit(struct task_struct *t)
 	st->in_call = false;
 	if (!st->hup) {
 		st->hup = true;
-		atomic_dec(&st->proc->live);
+		sp_proc_left(st->proc);
 	}
 	spin_unlock_irq(&st->lock);
 	if (atomic_read(&st->proc->live) == 0)
 		sp_proc_unlist(st->proc);
 	sp_task_put(st);
+}
+
+/* A task with a channel ends (from do_exit(), as current). */
+void rump_sp_exit(struct task_struct *t)
+{
+	struct sp_task *st = t->thread.remote;
+
+	t->thread.remote = NULL;
+	t->thread.sigs = NULL;
+	if (thread_group_leader(t))
+		sp_heir_refuse(st->proc);
+	sp_end(st);
 }

@@ -22,7 +22,10 @@ struct sp_proc {
 	struct rump_sp_cookie	cookie;
 	struct rump_proc	*proc;		/* our reference; NULL until its leader runs */
 	struct pid		*pid;		/* our reference; NULL likewise */
-	atomic_t		live;		/* channels that have not hung up */
+	atomic_t		live;		/* channels that have not hung up, with the heir */
+	struct task_struct	*leader;	/* our reference; NULL until it runs */
+	struct sp_task		*heir;		/* the next image's channel (sp_exec.c) */
+	bool			bare;		/* BARE, of its PREFORK */
 	/* made by PREFORK, and waiting for the child */
 	bool			expected;
 	bool			cancelled;
@@ -108,14 +111,22 @@ int sp_send_small(struct sp_task *st, void *msg);
  * rump_sp_exit()'s business, also if a signal kills the task in here.
  */
 void sp_serve(struct sp_task *st);
-/* Refuses a channel that no task has yet, and frees st. */
+/* Answers the HELLO of a channel that nobody serves yet; refuse: and frees st. */
+void sp_hello_reply(struct sp_task *st, int error);
 void sp_refuse(struct sp_task *st, int error);
+/* Ends a channel that nobody serves any more, and drops st. */
+void sp_end(struct sp_task *st);
 
 /* ---- sp_proc.c: processes ---- */
 
 void sp_task_put(struct sp_task *st);
+void sp_proc_put(struct sp_proc *p);
 /* Takes p out of the list: nobody finds it any more.  Drops the list's reference. */
 void sp_proc_unlist(struct sp_proc *p);
+/* A channel of p has hung up.  From anywhere, also under the channel's lock. */
+void sp_proc_left(struct sp_proc *p);
+/* A process that may get a further channel, which is counted already; or NULL. */
+struct sp_proc *sp_proc_join(const struct rump_sp_cookie *c);
 /* Requests of a client. */
 int sp_prefork(struct sp_task *st, const struct rump_sp_hdr *hdr);
 int sp_fork_cancel(struct sp_task *st, const struct rump_sp_cancel *q);
@@ -127,6 +138,15 @@ void sp_doors(bool trust);
 /* In a new client's first task. */
 int sp_become_guest(void);
 bool sp_refused(long nr);
+
+/* ---- sp_exec.c: a process goes on as another program ---- */
+
+/* The life of a process's first task, with its first channel. */
+void sp_lead(struct sp_proc *p, struct sp_task *st);
+/* A channel that says EXEC. */
+void sp_new_exec(struct sp_task *st);
+/* From now on there is no next image. */
+void sp_heir_refuse(struct sp_proc *p);
 
 /* ---- sp_mem.c: the client's memory, during a call ---- */
 

@@ -6,6 +6,9 @@
  * have one each.  A process that PREFORK has made waits for its child, which shows
  * the cookie, but not for ever.
  */
+#include <linux/cred.h>
+#include <linux/fdtable.h>
+#include <linux/file.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -32,10 +35,12 @@ static void proc_free(struct kref *ref)
 	if (p->proc)
 		rump_proc_put(p->proc);
 	put_pid(p->pid);
+	if (p->leader)
+		put_task_struct(p->leader);
 	kfree(p);
 }
 
-static void proc_put(struct sp_proc *p)
+void sp_proc_put(struct sp_proc *p)
 {
 	if (p)
 		kref_put(&p->ref, proc_free);
@@ -73,7 +78,7 @@ void sp_proc_unlist(struct sp_proc *p)
 	spin_unlock_irq(&procs_lock);
 	if (gone) {
 		wake_up(&procs_gone);
-		proc_put(p);
+		sp_proc_put(p);
 	}
 }
 
@@ -101,13 +106,34 @@ void sp_task_put(struct sp_task *st)
 		return;
 	if (st->task)
 		put_task_struct(st->task);
-	proc_put(st->proc);
+	sp_proc_put(st->proc);
 	kfree(st);
+}
+
+struct sp_proc *sp_proc_join(const struct rump_sp_cookie *c)
+{
+	struct sp_proc *p = proc_find(c, false);
+
+	/* Whoever is about to be killed for having no channel left stays dead. */
+	if (p && p->proc && atomic_inc_not_zero(&p->live))
+		return p;
+	sp_proc_put(p);
+	return NULL;
+}
+
+void sp_proc_left(struct sp_proc *p)
+{
+	/* Nobody is left who could want anything of this process. */
+	if (atomic_dec_and_test(&p->live))
+		kill_pid(p->pid, SIGKILL, 1);
+	else
+		wake_up(&p->wait);
 }
 
 /* In the leader: from now on stop() finds it, or it finds stop(). */
 static void proc_begin(struct sp_proc *p)
 {
+	p->leader = get_task_struct(current);
 	smp_store_mb(p->pid, get_task_pid(current, PIDTYPE_TGID));
 	if (READ_ONCE(stopping))
 		send_sig(SIGKILL, current, 1);
@@ -115,11 +141,34 @@ static void proc_begin(struct sp_proc *p)
 
 /* ---- fork --------------------------------------------------------- */
 
+static int is_open(const void *unused, struct file *file, unsigned int fd)
+{
+	return fd + 1;
+}
+
+/* Closes what the child shows when it uses it. */
+static void drop_placeholders(void)
+{
+	struct file *file;
+	int fd = 0;
+
+	while ((fd = iterate_fd(current->files, fd, is_open, NULL))) {
+		file = fget_raw(fd - 1);
+		if (file && rump_ph_of(file))
+			close_fd(fd - 1);
+		if (file)
+			fput(file);
+	}
+}
+
 /* The leader of a process that PREFORK made, until the child comes. */
 static int fork_main(void *arg)
 {
 	struct sp_proc *p = arg;
 	struct sp_task *st;
+
+	if (p->bare)
+		drop_placeholders();
 
 	p->proc = rump_proc_agent();
 	if (p->proc)
@@ -132,7 +181,7 @@ static int fork_main(void *arg)
 	st = p->first;
 	spin_unlock_irq(&procs_lock);
 	if (st && p->proc) {
-		sp_serve(st);
+		sp_lead(p, st);
 		return 0;
 	}
 	sp_proc_unlist(p);
@@ -152,6 +201,7 @@ int sp_prefork(struct sp_task *st, const struct rump_sp_hdr *hdr)
 
 	if (p) {
 		p->expected = true;
+		p->bare = hdr->flags & RUMP_SP_F_BARE;
 		a.cookie = p->cookie;
 		pid = rump_proc_fork(fork_main, p, p->comm, 0, false);
 		a.ret = pid < 0 ? pid : 0;
@@ -172,7 +222,7 @@ int sp_fork_cancel(struct sp_task *st, const struct rump_sp_cancel *q)
 	if (p) {
 		WRITE_ONCE(p->cancelled, true);
 		wake_up(&p->wait);
-		proc_put(p);
+		sp_proc_put(p);
 	}
 	return sp_send_small(st, &r);
 }
@@ -193,12 +243,25 @@ static int guest_main(void *arg)
 	}
 	rump_proc_get(p->proc);
 	proc_begin(p);
-	sp_serve(st);
+	sp_lead(p, st);
 	return 0;
+}
+
+/* The agent made it, whose credentials are those that the process began with. */
+static void take_credentials(void)
+{
+	struct cred *new;
+
+	if (current->cred == current->group_leader->cred)
+		return;
+	new = prepare_kernel_cred(current->group_leader);
+	if (new)
+		commit_creds(new);
 }
 
 static int thread_main(void *arg)
 {
+	take_credentials();
 	sp_serve(arg);
 	return 0;
 }
@@ -239,11 +302,9 @@ static void new_guest(struct sp_task *st)
 
 static void new_thread(struct sp_task *st)
 {
-	struct sp_proc *p = proc_find(&st->hello->cookie, false);
+	struct sp_proc *p = sp_proc_join(&st->hello->cookie);
 
-	/* Whoever is about to be killed for having no channel left stays dead. */
-	if (!p || !p->proc || !atomic_inc_not_zero(&p->live)) {
-		proc_put(p);
+	if (!p) {
 		sp_refuse(st, -ESRCH);
 		return;
 	}
@@ -307,7 +368,7 @@ static void new_channels(struct rump_spawn *req)
 		else if (hello->kind == RUMP_SP_FORK)
 			new_fork(st);
 		else
-			sp_refuse(st, -EOPNOTSUPP);
+			sp_new_exec(st);
 	}
 }
 
