@@ -83,8 +83,9 @@ static void enter_cwd(void)
 
 	if (!dir)
 		return;
-	err = path_where(AT_FDCWD, dir, &w);
-	if (err == 0 && w.side == SIDE_RUMP)
+	w.side = SIDE_RUMP;
+	err = *dir ? path_where(AT_FDCWD, dir, &w) : 0;
+	if (*dir && err == 0 && w.side == SIDE_RUMP)
 		err = rump(SYS_chdir, (long)w.path);
 	/* One that is gone, or closed to us by now: a process of ours is in it still. */
 	if (err < 0 && rumpclient_is_remote() != 1)

@@ -395,8 +395,9 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 		memcpy(cwd, cwd_name, sizeof(cwd_name) - 1);
 		if (c)
 			strcpy(cwd + sizeof(cwd_name) - 1, c->name);
-		if (c || path_getcwd(cwd + sizeof(cwd_name) - 1, PATH_BUF) > 0)
-			new[out++] = cwd;
+		else if (path_getcwd(cwd + sizeof(cwd_name) - 1, PATH_BUF) <= 0)
+			cwd[sizeof(cwd_name) - 1] = '\0';	/* it is gone; so is its name */
+		new[out++] = cwd;
 	}
 	return enter_session(im, argv, (const char **)new, out);
 }

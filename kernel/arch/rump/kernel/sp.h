@@ -29,6 +29,7 @@ struct sp_proc {
 	/* made by PREFORK, and waiting for the child */
 	bool			expected;
 	bool			cancelled;
+	struct sp_proc		*parent;	/* our reference */
 	struct sp_task		*first;		/* has come */
 	wait_queue_head_t	wait;
 	char			comm[TASK_COMM_LEN];

@@ -17,7 +17,8 @@
 #include "../../../lib/rumpk.h"
 #include "sp.h"
 
-#define FORK_TIMEOUT	(60 * HZ)
+#define FORK_TIMEOUT	60	/* seconds */
+#define ORPHAN_TIMEOUT	3	/* when the parent is gone */
 #define STOP_TIMEOUT	(5 * HZ)
 
 static LIST_HEAD(procs);
@@ -32,6 +33,7 @@ static void proc_free(struct kref *ref)
 {
 	struct sp_proc *p = container_of(ref, struct sp_proc, ref);
 
+	sp_proc_put(p->parent);
 	if (p->proc)
 		rump_proc_put(p->proc);
 	put_pid(p->pid);
@@ -161,6 +163,18 @@ static void drop_placeholders(void)
 	}
 }
 
+/* A child that was made before its parent died will be there soon. */
+static void await_child(struct sp_proc *p)
+{
+	unsigned int waited = 0, orphan = 0;
+
+	while (waited++ < FORK_TIMEOUT && orphan < ORPHAN_TIMEOUT && !fatal_signal_pending(current) &&
+	       !wait_event_killable_timeout(p->wait,
+					    READ_ONCE(p->first) || READ_ONCE(p->cancelled), HZ))
+		if (!atomic_read(&p->parent->live))
+			orphan++;
+}
+
 /* The leader of a process that PREFORK made, until the child comes. */
 static int fork_main(void *arg)
 {
@@ -174,8 +188,9 @@ static int fork_main(void *arg)
 	if (p->proc)
 		rump_proc_get(p->proc);
 	proc_begin(p);
-	wait_event_killable_timeout(p->wait, READ_ONCE(p->first) || READ_ONCE(p->cancelled),
-				    FORK_TIMEOUT);
+	await_child(p);
+	sp_proc_put(p->parent);
+	p->parent = NULL;
 	spin_lock_irq(&procs_lock);
 	p->expected = false;
 	st = p->first;
@@ -201,6 +216,8 @@ int sp_prefork(struct sp_task *st, const struct rump_sp_hdr *hdr)
 
 	if (p) {
 		p->expected = true;
+		kref_get(&st->proc->ref);
+		p->parent = st->proc;
 		p->bare = hdr->flags & RUMP_SP_F_BARE;
 		a.cookie = p->cookie;
 		pid = rump_proc_fork(fork_main, p, p->comm, 0, false);
