@@ -107,7 +107,7 @@ compiler_body() {
 		printf 'int f1(int); int f4(int); int main(void) { return f4(f1(0)) - 5; }\n' >main.c
 		printf 'O=f1.o f2.o f3.o f4.o main.o\nprog: $(O)\n\tgcc -o $@ $(O)\n' >Makefile
 		printf '%%.o: %%.c\n\tgcc -O1 -fPIC -c -o $@ $<\n' >>Makefile
-		make -s -j4
+		unset MAKEFLAGS; make -s -j4
 		./prog
 		gcc -shared -o f.so f1.o
 	END
