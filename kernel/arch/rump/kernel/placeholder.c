@@ -110,8 +110,6 @@ bool rump_ph_of(struct file *file)
 {
 	bool found;
 
-	if (!READ_ONCE(nphs))
-		return false;
 	mutex_lock(&phs_lock);
 	found = find(file) != NULL;
 	mutex_unlock(&phs_lock);
