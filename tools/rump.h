@@ -5,8 +5,15 @@
 #ifndef TOOLS_RUMP_H
 #define TOOLS_RUMP_H
 
+#include <limits.h>
+
 /* One line on stderr, "rump: " in front, and exit with status. */
 void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+
+/* The server's program; exits with 127 if there is none. */
+void rump_server_path(char path[PATH_MAX]);
+/* From now on what this process executes uses the server at this URL. */
+void rump_environment(const char *server);
 
 /* Sub-commands: argv[0] is the command's name; the result is the exit status. */
 int cmd_run(int argc, char **argv);

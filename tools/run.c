@@ -95,59 +95,11 @@ static void parse_options(int argc, char **argv)
 	opt.program = argv + optind;
 }
 
-/* ---- where things are: beside this program, built or installed ------------------ */
-
-static int try_path(char *path, const char *base, const char *rel)
-{
-	char real[PATH_MAX];
-
-	if (snprintf(path, PATH_MAX, "%s/%s", base, rel) >= PATH_MAX || !realpath(path, real))
-		return 0;
-	strcpy(path, real);
-	return 1;
-}
-
-static void find(char *path, const char *what, const char *const *places)
-{
-	char base[PATH_MAX];
-	ssize_t n;
-
-	n = readlink("/proc/self/exe", base, sizeof(base) - 1);
-	if (n < 0)
-		die(127, "/proc/self/exe: %s", strerror(errno));
-	base[n] = '\0';
-	*strrchr(base, '/') = '\0';
-	for (; *places; places++)
-		if (try_path(path, base, *places))
-			return;
-	die(127, "%s: not found beside %s", what, base);
-}
-
-static const char *const server_places[] = {
-	"rump_server", "../server/rump_server", "../sbin/rump_server", NULL
-};
-static const char *const hijack_places[] = {
-	"../hijack/librumphijack.so", "../lib/librumphijack.so", NULL
-};
-
 /* ---- the program -------------------------------------------------------------------- */
-
-static void set_environment(const char *server)
-{
-	const char *old = getenv("LD_PRELOAD");
-	char hijack[PATH_MAX], *value;
-
-	find(hijack, "librumphijack.so", hijack_places);
-	if (asprintf(&value, "%s%s%s", hijack, old && *old ? ":" : "", old ? old : "") < 0)
-		die(127, "out of memory");
-	if (setenv("LD_PRELOAD", value, 1) || setenv("RUMP_SERVER", server, 1))
-		die(127, "out of memory");
-	free(value);
-}
 
 static void __attribute__((noreturn)) exec_program(const char *server)
 {
-	set_environment(server);
+	rump_environment(server);
 	execvp(opt.program[0], opt.program);
 	die(errno == ENOENT ? 127 : 126, "%s: %s", opt.program[0], strerror(errno));
 }
@@ -175,7 +127,7 @@ static void __attribute__((noreturn)) exec_server(void)
 {
 	char path[PATH_MAX], fds[2][16];
 
-	find(path, "rump_server", server_places);
+	rump_server_path(path);
 	unsetenv("LD_PRELOAD");
 	/* Ctrl-C is for the program. */
 	setsid();
