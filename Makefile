@@ -37,7 +37,7 @@ B	:= $(O)$(if $(KDEBUG),/kdebug)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)
 CPPFLAGS = -Iinclude -I$(B)/include -D_GNU_SOURCE
 CFLAGS	= $(OPT) -std=gnu11 -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -fPIC -fvisibility=hidden $(SANFLAGS) $(CPPFLAGS)
 LDFLAGS	= -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS)
-SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ifneq ($(SANITIZE),)
 # The sanitizers' own functions are defined by the program only.
 LDFLAGS	:= $(filter-out -Wl$(comma)-z$(comma)defs,$(LDFLAGS))
@@ -83,8 +83,10 @@ objects	= $(patsubst %,$(B)/%.o,$(basename $(patsubst $(B)/%,%,$1)))
 # $ORIGIN/../lib for a file one directory below $(B), and so on.
 rpath	= -Wl,-rpath,'$$ORIGIN/$(subst $(space),/,$(patsubst %,..,$(subst /, ,$(call outdir,$1))))/lib'
 scripts	= $(patsubst -Wl$(comma)--version-script=%,%,$(filter -Wl$(comma)--version-script=%,$1))
+# Our libraries need each other: the linker looks for them here, not where a run path seems to point.
 # Renamed into place: a program that runs from $(B) never meets half a library.
-link	= $(CC) $(LDFLAGS) $3 -o $$@.new $(call objects,$2) $(addprefix $(B)/,$4) $5 $$(call rpath,$1) && mv -f $$@.new $$@
+link	= $(CC) $(LDFLAGS) $3 -o $$@.new $(call objects,$2) $(addprefix $(B)/,$4) $5 $$(call rpath,$1) \
+	-Wl,-rpath-link,$(B)/lib &&  mv -f $$@.new $$@
 
 define link_rule
 OBJS += $(call objects,$2)

@@ -442,6 +442,7 @@ static void c_names(const char *dir)
 	need(lstat(in(dir, "nothing"), &st) == -1 && errno == ENOENT);
 	need(statx(AT_FDCWD, in(dir, "file"), 0, STATX_ALL, &sx) == 0 && sx.stx_size == 9);
 	need(access(in(dir, "file"), R_OK) == 0 && chmod(in(dir, "file"), 0600) == 0);
+	need(fchmodat(AT_FDCWD, in(dir, "file"), 0600, AT_SYMLINK_NOFOLLOW) == 0);
 	need(truncate(in(dir, "file"), 5) == 0 && stat(in(dir, "file"), &st) == 0);
 	need(st.st_size == 5 && (st.st_mode & 07777) == 0600);
 	need(symlink("file", in(dir, "link")) == 0 && readlink(in(dir, "link"), buf, 99) == 4);
