@@ -13,7 +13,7 @@ db=$PWD/$b/tests/results.$$.db
 log=$PWD/$b/tests/kyua.log
 kyua="kyua --config=none --logfile=$log -v parallelism=${RUMP_TEST_JOBS:-$(nproc)}"
 
-# Faults are ours to handle, freed memory is not to pile up; libatf-c does not free its lists of tests.
+# Faults are ours to handle, and freed memory is not to pile up.
 export ASAN_OPTIONS=handle_segv=0:handle_sigbus=0:quarantine_size_mb=0:thread_local_quarantine_size_kb=0
 export TSAN_OPTIONS=handle_segv=0:handle_sigbus=0
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
