@@ -32,7 +32,7 @@ enum hijack_how {
 	HOW_dup, HOW_fcntl, HOW_ioctl, HOW_mmap, HOW_socket, HOW_socketpair, HOW_accept,
 	HOW_recvmsg, HOW_sendfile, HOW_splice, HOW_poll, HOW_select, HOW_epoll_create,
 	HOW_epoll_ctl, HOW_epoll_wait, HOW_chdir, HOW_getcwd, HOW_readlink, HOW_mount,
-	HOW_umask, HOW_sync, HOW_clone, HOW_exec, HOW_exit, HOW_uring, HOW_COUNT
+	HOW_umask, HOW_sync, HOW_clone, HOW_exec, HOW_exit, HOW_seccomp, HOW_uring, HOW_COUNT
 };
 
 extern const struct rump_sysrow hijack_rows[RUMP_NSYSROWS];
@@ -175,7 +175,8 @@ hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_du
     hijack_ioctl, hijack_mmap, hijack_socket, hijack_socketpair, hijack_accept, hijack_recvmsg,
     hijack_sendfile, hijack_splice, hijack_poll, hijack_select, hijack_epoll_create,
     hijack_epoll_ctl, hijack_epoll_wait, hijack_chdir, hijack_getcwd, hijack_readlink,
-    hijack_mount, hijack_umask, hijack_sync, hijack_clone, hijack_exec, hijack_exit, hijack_uring, hijack_route;
+    hijack_mount, hijack_umask, hijack_sync, hijack_clone, hijack_exec, hijack_exit, hijack_seccomp, hijack_uring,
+    hijack_route;
 
 /* Makes the rump call, which returns a descriptor, and its placeholder: the
  * host's number, or -errno. */

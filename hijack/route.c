@@ -153,6 +153,7 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_clone] = hijack_clone,
 	[HOW_exec] = hijack_exec,
 	[HOW_exit] = hijack_exit,
+	[HOW_seccomp] = hijack_seccomp,
 	[HOW_uring] = hijack_uring,
 };
 

@@ -12,10 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -146,6 +148,9 @@ int hijack_want(long nr, const long a[6])
 			return a[0] && !(((const struct clone_args *)a[0])->flags & CLONE_VM) &&
 			    !((const struct clone_args *)a[0])->stack;
 		return 1;
+	case HOW_seccomp:
+		return nr == SYS_prctl ? a[0] == PR_SET_SECCOMP && a[1] == SECCOMP_MODE_FILTER :
+		    a[0] == SECCOMP_SET_MODE_FILTER;
 	case HOW_umask:
 	case HOW_sync:
 	case HOW_close_range:
