@@ -57,6 +57,16 @@ static long make_pair(int cloexec, int *far)
 	return near;
 }
 
+/* near is a new descriptor of the process for rfd. */
+static long made(long near, long rfd)
+{
+	if (proc_is_vfork_child())
+		rump(SYS_close, rfd);
+	else
+		fdmap_set_rump(near, rfd);
+	return near;
+}
+
 long hijack_make_fd(long nr, const long a[6], int cloexec)
 {
 	int far;
@@ -70,10 +80,23 @@ long hijack_make_fd(long nr, const long a[6], int cloexec)
 		close_host(near);
 		return rfd < 0 ? rfd : -EMFILE;
 	}
-	if (proc_is_vfork_child())
-		rump(SYS_close, rfd);
-	else
-		fdmap_set_rump(near, rfd);
+	return made(near, rfd);
+}
+
+long hijack_attach_fd(long rfd, int cloexec)
+{
+	int far;
+	long near, err;
+
+	near = rfd < FDMAP_MAX ? make_pair(cloexec, &far) : -EMFILE;
+	if (near >= 0) {
+		err = rump(RUMP_CALL_FD_ATTACH, rfd, far);
+		if (err == 0)
+			return made(near, rfd);
+		close_host(near);
+		near = err;
+	}
+	rump(SYS_close, rfd);
 	return near;
 }
 
@@ -132,101 +155,6 @@ long hijack_newfd(long nr, const long a[6])
 		return host_pass(nr, a);
 	cloexec = nr == SYS_open_by_handle_at ? (a[2] & O_CLOEXEC) != 0 : a[1] & 1;
 	return hijack_make_fd(nr, (const long[6]){ rfd, a[1], a[2] }, cloexec);
-}
-
-/* ---- sockets ----------------------------------------------------------------- */
-
-long hijack_socket(long nr, const long a[6])
-{
-	return hijack_make_fd(nr, a, (a[1] & SOCK_CLOEXEC) != 0);
-}
-
-long hijack_accept(long nr, const long a[6])
-{
-	int rfd = fdmap_rump(a[0]);
-
-	if (rfd < 0)
-		return host_pass(nr, a);
-	return hijack_make_fd(nr, (const long[6]){ rfd, a[1], a[2], a[3] },
-	    nr == SYS_accept4 && (a[3] & SOCK_CLOEXEC));
-}
-
-long hijack_socketpair(long nr, const long a[6])
-{
-	int cloexec = (a[1] & SOCK_CLOEXEC) != 0, *out = (int *)a[3], rfd[2], far, i;
-	long near[2], ret;
-
-	if (!out)
-		return -EFAULT;
-	ret = rump(nr, a[0], a[1], a[2], (long)rfd);
-	if (ret < 0)
-		return ret;
-	for (i = 0; i < 2; i++) {
-		near[i] = make_pair(cloexec, &far);
-		if (near[i] < 0) {
-			ret = near[i];
-			break;
-		}
-		ret = rump(RUMP_CALL_FD_ATTACH, rfd[i], far);
-		if (ret < 0) {
-			close_host(near[i]);
-			break;
-		}
-	}
-	if (ret < 0) {
-		if (i > 0)
-			close_host(near[0]);
-		rump(SYS_close, rfd[0]);
-		rump(SYS_close, rfd[1]);
-		return ret;
-	}
-	for (i = 0; i < 2; i++) {
-		if (proc_is_vfork_child())
-			rump(SYS_close, rfd[i]);
-		else
-			fdmap_set_rump(near[i], rfd[i]);
-		out[i] = near[i];
-	}
-	return 0;
-}
-
-/*
- * A message on a host socket may bring descriptors, placeholders among them:
- * their numbers are unknown again.
- */
-static void note_rights(const struct msghdr *m)
-{
-	const struct cmsghdr *c;
-	const int *fds;
-	size_t n, i;
-
-	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR((struct msghdr *)m, (struct cmsghdr *)c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-		    c->cmsg_len < CMSG_LEN(0))
-			continue;
-		fds = (const int *)CMSG_DATA(c);
-		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < n; i++)
-			fdmap_set_unknown(fds[i]);
-	}
-}
-
-long hijack_recvmsg(long nr, const long a[6])
-{
-	int rfd = fdmap_rump(a[0]);
-	long ret, i;
-
-	if (rfd >= 0)
-		return rump(nr, rfd, a[1], a[2], a[3], a[4]);
-	ret = host_pass(nr, a);
-	if (ret < 0 || proc_is_vfork_child())
-		return ret;
-	if (nr == SYS_recvmsg)
-		note_rights((const struct msghdr *)a[1]);
-	else
-		for (i = 0; i < ret; i++)
-			note_rights(&((const struct mmsghdr *)a[1])[i].msg_hdr);
-	return ret;
 }
 
 /* ---- copies --------------------------------------------------------------------- */

@@ -30,7 +30,8 @@
 enum hijack_how {
 	HOW_none, HOW_host, HOW_route, HOW_open, HOW_newfd, HOW_close, HOW_close_range,
 	HOW_dup, HOW_fcntl, HOW_ioctl, HOW_mmap, HOW_socket, HOW_socketpair, HOW_accept,
-	HOW_recvmsg, HOW_sendfile, HOW_splice, HOW_poll, HOW_select, HOW_epoll_create,
+	HOW_sendmsg, HOW_recvmsg, HOW_address, HOW_sendto, HOW_named,
+	HOW_sendfile, HOW_splice, HOW_poll, HOW_select, HOW_epoll_create,
 	HOW_epoll_ctl, HOW_epoll_wait, HOW_chdir, HOW_getcwd, HOW_readlink, HOW_mount,
 	HOW_umask, HOW_sync, HOW_clone, HOW_exec, HOW_exit, HOW_seccomp, HOW_uring, HOW_COUNT
 };
@@ -157,6 +158,9 @@ int path_maybe(int dirfd, const char *path);
 int path_where(int dirfd, const char *path, struct where *w);
 /* The number N of "/dev/fd/N", "/proc/self/fd/N", "/dev/stdin" ...; -1: it is no such name. */
 int path_fd(const char *path);
+/* The rump kernel's absolute name in buf (room for size) becomes the program's; len
+ * and the result count the NUL.  -ENOENT: it is none; -ERANGE: there is no room. */
+long path_outside(char *buf, long len, size_t size);
 /* The program's name of what rump descriptor rfd has open (size PATH_BUF): length
  * without the NUL, or -errno. */
 long path_of_fd(int rfd, char buf[PATH_BUF]);
@@ -172,7 +176,8 @@ long path_getcwd(char *buf, size_t size);
 
 typedef long hijack_fn(long nr, const long a[6]);
 hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_dup, hijack_fcntl,
-    hijack_ioctl, hijack_mmap, hijack_socket, hijack_socketpair, hijack_accept, hijack_recvmsg,
+    hijack_ioctl, hijack_mmap, hijack_socket, hijack_socketpair, hijack_accept, hijack_sendmsg, hijack_recvmsg,
+    hijack_address, hijack_sendto, hijack_named,
     hijack_sendfile, hijack_splice, hijack_poll, hijack_select, hijack_epoll_create,
     hijack_epoll_ctl, hijack_epoll_wait, hijack_chdir, hijack_getcwd, hijack_readlink,
     hijack_mount, hijack_umask, hijack_sync, hijack_clone, hijack_exec, hijack_exit, hijack_seccomp, hijack_uring,
@@ -181,6 +186,22 @@ hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_du
 /* Makes the rump call, which returns a descriptor, and its placeholder: the
  * host's number, or -errno. */
 long hijack_make_fd(long nr, const long a[6], int cloexec);
+/* Gives rump descriptor rfd a placeholder: the host's number, or -errno, and rfd is closed. */
+long hijack_attach_fd(long rfd, int cloexec);
+
+/* ---- unixname.c: names of AF_UNIX sockets ----------------------------------------- */
+
+/* Is this the address of an AF_UNIX socket in the rump kernel?  General registers only. */
+int unixname_maybe(const void *addr, unsigned int len);
+/*
+ * The address at addr as the rump kernel must be given it: addr itself, or un, filled;
+ * *len becomes its size.  *side: whose name it is, if it is one; else unchanged.
+ */
+struct sockaddr_un;
+const void *unixname_in(const void *addr, unsigned int *len, struct sockaddr_un *un,
+    enum side *side);
+/* An address that the rump kernel has written, of *len bytes, into memory of room. */
+void unixname_out(void *addr, unsigned int *len, unsigned int room);
 
 /* ---- proc.c ------------------------------------------------------------------------ */
 

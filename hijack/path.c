@@ -219,8 +219,7 @@ static long append(char *out, size_t len, const char *path)
 	return len;
 }
 
-/* The rump kernel's own absolute name in buf becomes the program's; len counts the NUL. */
-static long name_outside(char *buf, long len, size_t size)
+long path_outside(char *buf, long len, size_t size)
 {
 	const struct prefix *cut = NULL;
 	long i;
@@ -250,7 +249,7 @@ static long name_outside(char *buf, long len, size_t size)
 
 long path_getcwd(char *buf, size_t size)
 {
-	return name_outside(buf, rump(SYS_getcwd, (long)buf, size), size);
+	return path_outside(buf, rump(SYS_getcwd, (long)buf, size), size);
 }
 
 /* readlink(2) of a kernel's /proc/self/fd/N into buf; length without the NUL. */
@@ -284,7 +283,7 @@ long path_of_fd(int rfd, char buf[PATH_BUF])
 
 	if (len < 0 || buf[0] != '/')
 		return len;
-	len = name_outside(buf, len + 1, PATH_BUF);
+	len = path_outside(buf, len + 1, PATH_BUF);
 	return len < 0 ? len : len - 1;
 }
 

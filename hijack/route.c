@@ -52,6 +52,9 @@ static int class_of(const struct rump_sysrow *row, int how)
 	case HOW_fcntl:
 	case HOW_ioctl:
 	case HOW_accept:
+	case HOW_sendmsg:
+	case HOW_sendto:
+	case HOW_named:
 	case HOW_epoll_wait:
 		break;
 	default:
@@ -136,7 +139,11 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_socket] = hijack_socket,
 	[HOW_socketpair] = hijack_socketpair,
 	[HOW_accept] = hijack_accept,
+	[HOW_sendmsg] = hijack_sendmsg,
 	[HOW_recvmsg] = hijack_recvmsg,
+	[HOW_address] = hijack_address,
+	[HOW_sendto] = hijack_sendto,
+	[HOW_named] = hijack_named,
 	[HOW_sendfile] = hijack_sendfile,
 	[HOW_splice] = hijack_splice,
 	[HOW_poll] = hijack_poll,

@@ -119,6 +119,8 @@ int hijack_want(long nr, const long a[6])
 	case HOW_socket:
 	case HOW_socketpair:
 		return (unsigned int)a[0] < 64 && (scope.families >> (unsigned int)a[0] & 1);
+	case HOW_address:
+		return not_host(a[0]) || unixname_maybe((const void *)a[1], a[2]);
 	case HOW_poll:
 		return want_poll((const struct pollfd *)a[0], (unsigned int)a[1]);
 	case HOW_select:

@@ -233,7 +233,9 @@ iperf3_body() {
 	background iperf3 -s -p 5201
 	await 5201
 	atf_check -o match:'iperf Done' $remote iperf3 -c 127.0.0.1 -n 20M -P 2
+	await 5201		# it listens anew after each test
 	atf_check -o match:'iperf Done' $remote iperf3 -c 127.0.0.1 -n 5M -R
+	await 5201
 	atf_check -o match:'iperf Done' $remote iperf3 -c 127.0.0.1 -u -b 100M -n 2M
 }
 
@@ -283,14 +285,14 @@ network_body() {
 	atf_check $remote ip addr add 10.9.0.1/24 dev v0
 	atf_check $remote ip link set v0 up
 	atf_check -o match:'10\.9\.0\.1/24' $remote ip addr show v0
-	atf_check -o match:' v0: ' -o not-match:'eth0' $remote ip -o link
+	atf_check -o match:' v0@v1: ' -o not-match:' eth0' $remote ip -o link
 	if command -v tc >/dev/null; then
 		atf_check $remote tc qdisc add dev v0 root netem delay 2ms
 		atf_check -o match:'netem .* delay 2ms' $remote tc qdisc show dev v0
 	fi
 	if command -v nft >/dev/null; then
-		atf_check $remote nft 'add table inet t; add chain inet t c { type filter hook input
-		    priority 0; }; add rule inet t c tcp dport 81 drop'
+		atf_check $remote nft "add table inet t; add chain inet t c { type filter hook input \
+		    priority 0; }; add rule inet t c tcp dport 81 drop"
 		atf_check -o match:'tcp dport 81 drop' $remote nft list ruleset
 	fi
 	if command -v ping >/dev/null; then
