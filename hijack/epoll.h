@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* epoll.h - the one thing about epoll that is noted on the fast path. */
+/* epoll.h - what is noted on the fast path, and the rump side of epoll descriptors. */
 #ifndef HIJACK_EPOLL_H
 #define HIJACK_EPOLL_H
 
@@ -7,12 +7,45 @@
 
 #include "fdmap.h"
 
-extern uint8_t epoll_has_host[FDMAP_MAX];
+/* Of a host descriptor, by its number. */
+#define EPOLL_HAS_HOST	1	/* an epoll, which was given a host descriptor */
+#define EPOLL_IS_INNER	2	/* was given to an epoll */
+extern uint8_t epoll_notes[FDMAP_MAX];
 
-/* Epoll descriptor fd was given a host descriptor: waiting has to ask the host too. */
-static inline void epoll_note_host(long fd)
+static inline void epoll_note(long fd, int what)
 {
-	if ((unsigned long)fd < FDMAP_MAX && !epoll_has_host[fd])
-		epoll_has_host[fd] = 1;
+	if ((unsigned long)fd < FDMAP_MAX && !(epoll_notes[fd] & what))
+		epoll_notes[fd] |= what;
 }
+
+/* The host's epoll ep is given fd, the host's too. */
+static inline void epoll_note_host(long ep, long fd)
+{
+	epoll_note(ep, EPOLL_HAS_HOST);
+	epoll_note(fd, EPOLL_IS_INNER);
+}
+
+/* The rump side of an epoll descriptor and its copies. */
+struct rside {
+	int refs;		/* 0: free */
+	int rfd;		/* R */
+	int near;		/* R's placeholder, the library's own descriptor */
+	int host_too;		/* there may be host members */
+	int inner;		/* is a member of another epoll, for which somebody may wait */
+	int forked;		/* other processes may wait for it */
+	int sleepers;		/* threads that wait for the host's E */
+	int inside;		/* threads that wait for R */
+	int kick;		/* rump descriptor + 1 that makes those come back, 0: none */
+	int turn;		/* which kernel is asked first when room is short */
+	int busy;		/* R had events the last time: it is likely to have some now */
+};
+
+/* The data of R's placeholder in E, and of kick in R: no program's. */
+extern struct rside epoll_sides[4096];
+#define EPOLL_MARK	((uint64_t)(uintptr_t)epoll_sides)
+
+/* NULL: fd is no epoll descriptor with a rump side. */
+struct rside *epoll_side_of(long fd);
+/* R has its first member of the host: threads that wait for R alone shall return. */
+void epoll_kick(struct rside *r);
 #endif

@@ -64,8 +64,10 @@ long fdmap_drop(int kind, int num)
 {
 	if (kind == FD_EPOLL)
 		epoll_unref(num);
-	else if (kind == FD_RUMP && __atomic_sub_fetch(&refs[num], 1, __ATOMIC_ACQ_REL) == 0)
+	else if (kind == FD_RUMP && __atomic_sub_fetch(&refs[num], 1, __ATOMIC_ACQ_REL) == 0) {
+		epoll_forget(num);
 		return rump(SYS_close, num);
+	}
 	return 0;
 }
 

@@ -233,6 +233,10 @@ void epoll_unref(int index);
 /* 1: the rump side of epoll descriptor fd has events now; 0: not, and (arm) its
  * placeholder in fd will become readable when it has. */
 int epoll_check(int fd, int arm);
+/* Rump descriptor rfd is about to be closed. */
+void epoll_forget(int rfd);
+/* A fork succeeded: parent and child. */
+void epoll_forked(void);
 
 /* ---- patch.c -------------------------------------------------------------------------- */
 

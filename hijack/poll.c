@@ -12,12 +12,13 @@
  * A set with a signal mask is treated as mixed, because only the host can
  * change the mask and sleep in one step.
  *
- * Limit: a ring is a byte that one waiter takes.  Two threads that wait for
- * different events of the same rump descriptor, both in mixed sets, can take
- * each other's; both are armed again whenever they look.
+ * A ring is a byte that one waiter takes.  Who finds that another thread, or
+ * another process, may wait for the ring of the same descriptor waits for one of
+ * its own instead: that of an epoll of the rump kernel with the same members.
  */
 #include <errno.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -92,6 +93,10 @@ void placeholder_drain(int near)
 		;
 }
 
+/* Threads of this process in a mixed set, by rump descriptor.  Not exact after a
+ * siglongjmp(3) out of a wait: too many, which costs time only. */
+static uint16_t waiting[FDMAP_MAX];
+
 /*
  * fds split up: per entry what each kernel is asked.  An entry that is not its
  * own has fd -1 there.
@@ -100,6 +105,7 @@ struct set {
 	struct pollfd *fds, *host, *rump;
 	unsigned int n;
 	int nhost, nrump, nepoll;
+	int busy;		/* another thread waits for the same ring */
 };
 
 static void split(struct set *s)
@@ -127,16 +133,27 @@ static void split(struct set *s)
 	}
 }
 
-/* Looks at the rump descriptors (and arms them): how many are ready.  A rump
- * kernel that is gone makes all of them so. */
-static long look(struct set *s, int arm)
+/* Enters the set's descriptors into, or takes them out of, those that are waited for. */
+static void count(struct set *s, int by)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->rump[i].fd >= 0 &&
+		    __atomic_fetch_add(&waiting[s->rump[i].fd], by, __ATOMIC_ACQ_REL) > 0)
+			s->busy = 1;
+}
+
+/* Looks at the rump descriptors (and arms them): how many are ready; -EBUSY: their
+ * rings are another's.  A rump kernel that is gone makes all of them ready. */
+static long look(struct set *s, int arm, int arm_epolls)
 {
 	long n = 0;
 	unsigned int i;
 
 	if (s->nrump)
 		n = rump(RUMP_CALL_POLL_ARM, (long)s->rump, s->n, arm);
-	if (n < 0 && n != -EINTR) {
+	if (n < 0 && n != -EINTR && n != -EBUSY) {
 		for (i = 0, n = 0; i < s->n; i++)
 			if (s->rump[i].fd >= 0) {
 				s->rump[i].revents = POLLERR | POLLHUP;
@@ -145,7 +162,7 @@ static long look(struct set *s, int arm)
 	}
 	for (i = 0; s->nepoll && n >= 0 && i < s->n; i++)
 		if (s->rump[i].fd < 0 && s->host[i].fd >= 0 &&
-		    fdmap_peek(s->host[i].fd) == FD_EPOLL && epoll_check(s->host[i].fd, arm) &&
+		    fdmap_peek(s->host[i].fd) == FD_EPOLL && epoll_check(s->host[i].fd, arm_epolls) &&
 		    (s->host[i].events & (POLLIN | POLLRDNORM)))
 			s->rump[i].revents = s->host[i].events & (POLLIN | POLLRDNORM), n++;
 		else if (s->rump[i].fd < 0)
@@ -173,7 +190,8 @@ static long collect(struct set *s, int *rung)
 	return ready;
 }
 
-static long wait_mixed(struct set *s, int64_t deadline, const void *mask, size_t masksize)
+/* Waits for the rings of the descriptors' own placeholders; -EBUSY as look(). */
+static long wait_rings(struct set *s, int64_t deadline, const void *mask, size_t masksize)
 {
 	struct timespec ts;
 	int64_t left;
@@ -182,8 +200,8 @@ static long wait_mixed(struct set *s, int64_t deadline, const void *mask, size_t
 
 	for (;;) {
 		left = deadline_left(deadline);
-		looked = look(s, left != 0);
-		if (looked == -EINTR)
+		looked = look(s, left != 0 ? RUMP_POLL_OWN : RUMP_POLL_LOOK, left != 0);
+		if (looked < 0)
 			return looked;
 		if (looked > 0)
 			left = 0;
@@ -197,15 +215,113 @@ static long wait_mixed(struct set *s, int64_t deadline, const void *mask, size_t
 	}
 }
 
+/* The set's rump descriptors as members of epoll ep. */
+static long enter(const struct set *s, int ep)
+{
+	struct epoll_event ev = { .events = 0 };
+	unsigned int i, j;
+	long err;
+
+	for (i = 0; i < s->n; i++) {
+		if (s->rump[i].fd < 0)
+			continue;
+		ev.events = s->rump[i].events;
+		err = rump(SYS_epoll_ctl, ep, EPOLL_CTL_ADD, s->rump[i].fd, (long)&ev);
+		if (err == -EEXIST) {
+			for (j = 0; j < s->n; j++)
+				if (s->rump[j].fd == s->rump[i].fd)
+					ev.events |= s->rump[j].events;
+			err = rump(SYS_epoll_ctl, ep, EPOLL_CTL_MOD, s->rump[i].fd, (long)&ev);
+		}
+		/* A file of a kind that epoll refuses is always ready: look() says so. */
+		if (err < 0 && err != -EPERM && err != -EBADF)
+			return err;
+	}
+	return 0;
+}
+
+/* Waits for a ring of its own: near is the placeholder of epoll ep. */
+static long wait_bell(struct set *s, int ep, int near, int64_t deadline, const void *mask,
+    size_t masksize)
+{
+	struct pollfd r = { .fd = ep, .events = POLLIN };
+	struct timespec ts;
+	long looked, hosts, ready;
+	int64_t left;
+	unsigned int i;
+	int unused;
+
+	for (i = 0; i < s->n; i++)
+		if (s->rump[i].fd >= 0)
+			s->host[i].fd = -1;
+	s->host[s->n] = (struct pollfd){ .fd = near, .events = POLLIN };
+	for (;;) {
+		left = deadline_left(deadline);
+		looked = look(s, RUMP_POLL_LOOK, left != 0);
+		if (looked == 0 && left) {
+			looked = rump(RUMP_CALL_POLL_ARM, (long)&r, 1, RUMP_POLL_ARM);
+			if (looked > 0)
+				continue;
+		}
+		if (looked < 0)
+			return looked;
+		if (looked > 0)
+			left = 0;
+		hosts = host(SYS_ppoll, s->host, s->n + 1, ns_timespec(left, &ts), mask, masksize);
+		if (hosts < 0 && looked == 0)
+			return hosts;
+		if (s->host[s->n].revents)
+			placeholder_drain(near);
+		ready = collect(s, &unused);
+		if (ready > 0 || left == 0)
+			return ready;
+		if (!s->host[s->n].revents)
+			return 0;
+	}
+}
+
+static long wait_alone(struct set *s, int64_t deadline, const void *mask, size_t masksize)
+{
+	int pair[2] = { -1, -1 };
+	long ep, ret;
+
+	ret = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+	if (ret < 0)
+		return ret;
+	ep = rump_call_fd(SYS_epoll_create1, (const long[6]){ EPOLL_CLOEXEC }, pair[1]);
+	ret = ep < 0 ? ep : enter(s, ep);
+	if (ret == 0)
+		ret = wait_bell(s, ep, pair[0], deadline, mask, masksize);
+	host(SYS_close, pair[0]);
+	if (ep >= 0)
+		rump(SYS_close, ep);
+	return ret;
+}
+
+static long wait_mixed(struct set *s, int64_t deadline, const void *mask, size_t masksize)
+{
+	long ret = -EBUSY;
+
+	if (deadline == 0)
+		return wait_rings(s, deadline, mask, masksize);
+	count(s, 1);
+	if (!s->busy)
+		ret = wait_rings(s, deadline, mask, masksize);
+	if (ret == -EBUSY)
+		ret = wait_alone(s, deadline, mask, masksize);
+	count(s, -1);
+	return ret;
+}
+
 /* poll(2) over both kernels; fds may be changed in revents only. */
 static long poll_set(struct pollfd *fds, unsigned int n, int64_t deadline, const void *mask,
     size_t masksize)
 {
-	struct pollfd stack[2 * ON_STACK];
+	struct pollfd stack[2 * ON_STACK + 1];
 	struct set s = { .fds = fds, .n = n, .host = stack };
 	struct timespec ts;
 	long mem = 0, ret;
-	size_t size = 2 * (size_t)n * sizeof(*fds);
+	size_t size = (2 * (size_t)n + 1) * sizeof(*fds);
 	unsigned int i;
 
 	if (n > FDMAP_MAX)
@@ -217,7 +333,7 @@ static long poll_set(struct pollfd *fds, unsigned int n, int64_t deadline, const
 			return mem;
 		s.host = (struct pollfd *)mem;
 	}
-	s.rump = s.host + n;
+	s.rump = s.host + n + 1;		/* one more for wait_bell() */
 	split(&s);
 	if (s.nhost || mask || !s.nrump) {
 		ret = wait_mixed(&s, deadline, mask, masksize);

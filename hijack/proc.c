@@ -76,6 +76,8 @@ void proc_forked(const struct fork_state *st, long pid)
 
 	if (pid == 0 && owner)
 		owner->pid = my_pid();
+	if (pid >= 0)
+		epoll_forked();
 	if (st->err < 0 || pid > 0)
 		return;
 	hijack_enter();

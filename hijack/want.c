@@ -129,7 +129,7 @@ int hijack_want(long nr, const long a[6])
 	case HOW_epoll_ctl:
 		if (not_host(a[0]) || not_host(a[2]))
 			return 1;
-		epoll_note_host(a[0]);
+		epoll_note_host(a[0], a[2]);
 		return 0;
 	case HOW_mmap:
 		return !(a[3] & MAP_ANONYMOUS) && not_host(a[4]);

@@ -24,10 +24,16 @@
 #define RUMP_CALL_FD_ADOPT	(RUMP_CALL_BASE + 1)
 /*
  * poll_arm(struct pollfd *fds, unsigned n, int arm): as poll(fds, n, 0) with
- * rump descriptors.  If none is ready and arm is 1, each descriptor's
- * placeholder gets one byte when one of its events (or an error) comes up
- * (once; a further poll_arm arms again).  Spurious bytes are possible.
+ * rump descriptors.  If none is ready and arm is not RUMP_POLL_LOOK, each
+ * descriptor's placeholder gets one byte when one of its events (or an error)
+ * comes up (once; a further poll_arm arms again).  Spurious bytes are possible.
  */
+#define RUMP_POLL_LOOK		0
+#define RUMP_POLL_ARM		1
+#define RUMP_POLL_RING		2	/* arms in any case, and what is ready gets its byte now */
+#define RUMP_POLL_OWN		3	/* as ARM; -EBUSY: another process may wait for such a byte */
+/* In revents after ARM and RING, not counted: other processes have this file open, too. */
+#define RUMP_POLL_SHARED	0x4000
 #define RUMP_CALL_POLL_ARM	(RUMP_CALL_BASE + 2)
 #define RUMP_CALL_END		(RUMP_CALL_BASE + 3)
 

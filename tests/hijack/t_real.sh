@@ -28,6 +28,26 @@ calls epoll
 calls data
 calls signals
 
+# The same of h_more, which is about several threads, processes and copies.
+more() {
+	atf_test_case "$1" cleanup
+	eval "${1}_body() {
+		${3:+mkdir $3}
+		atf_check '$B/tests/hijack/h_more' $1 ${3:+\$PWD/$3}
+		[ -n '$2' ] || atf_check $embedded '$B/tests/hijack/h_more' $1 ${3:+/rump/run}
+		serve
+		atf_check $remote '$B/tests/hijack/h_more' $1 ${3:+/rump/run}
+	}
+	${1}_cleanup() { halt; }"
+}
+more rights by_fork
+more forks by_fork
+more copies
+more waiters
+more servers
+more kinds
+more unixname '' dir
+
 atf_test_case names cleanup
 names_body() {
 	atf_check $embedded "$B/tests/hijack/h_calls" names /rump/run
@@ -186,7 +206,8 @@ python_body() {
 python_cleanup() { halt; }
 
 atf_init_test_cases() {
-	for t in numbers poll select epoll data signals names processes image shell compiler outsiders no_server \
+	for t in numbers poll select epoll data signals rights forks copies waiters servers kinds \
+	    unixname names processes image shell compiler outsiders no_server \
 	    nginx python; do
 		atf_add_test_case $t
 	done

@@ -10,7 +10,8 @@
  *
  * A byte is written when an event comes up that somebody asked for since the last
  * byte (arm).  Where several processes share the file, one of them may take the
- * byte that another waits for: then every event makes one.
+ * byte that another waits for: then every event makes one, and one process only is
+ * let wait for a file's own bytes (RUMP_POLL_OWN); others take a placeholder of theirs.
  *
  * Limits: adopt looks through all placeholders; WAITS wait queues a file.
  */
@@ -43,6 +44,7 @@ struct rump_ph {
 	struct file		*file;
 	int			far;
 	u32			armed;
+	const void		*owner;		/* files of who may wait for bytes; not followed */
 	__poll_t		events;
 	poll_table		pt;
 	bool			registered;
@@ -55,9 +57,10 @@ static DEFINE_MUTEX(phs_lock);		/* phs, and who is in it */
 static bool used;			/* there has been one */
 static LLIST_HEAD(gone_list);
 
-static bool shared(const struct rump_ph *ph)
+/* References beside ours, one process's, and held that the caller has himself. */
+static bool shared(const struct rump_ph *ph, unsigned int held)
 {
-	return file_count(ph->file) > 2;	/* ours, and one process's */
+	return file_count(ph->file) > 2 + held;
 }
 
 static int ph_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
@@ -72,7 +75,7 @@ static int ph_wake(struct wait_queue_entry *entry, unsigned int mode, int flags,
 	}
 	if (mask && !(mask & (READ_ONCE(ph->events) | EPOLLERR | EPOLLHUP)))
 		return 0;
-	if (arch_xchg(&ph->armed, 0) || shared(ph))
+	if (arch_xchg(&ph->armed, 0) || shared(ph, 0))
 		rumpuser_ph_ring(ph->far);
 	return 1;
 }
@@ -279,20 +282,34 @@ static long fd_adopt(int near)
 	return fd;
 }
 
-static __poll_t poll_one(const struct pollfd *p, bool arm)
+/* Another process may be waiting for a byte: then it is not for this one to take it. */
+static bool is_taken(const struct rump_ph *ph)
+{
+	return ph->owner && ph->owner != current->files && shared(ph, 1);
+}
+
+static __poll_t poll_one(struct pollfd *p, int arm, bool *taken)
 {
 	__poll_t want = demangle_poll(p->events) | EPOLLERR | EPOLLHUP, mask;
 	struct rump_ph *ph = NULL;
 	struct file *file = fget(p->fd);
 	poll_table *pt = NULL;
 
-	if (!file)
+	if (!file) {
+		p->revents = POLLNVAL;
 		return EPOLLNVAL;
+	}
 	if (arm) {
 		mutex_lock(&phs_lock);
 		ph = find(file);
+		if (ph && arm == RUMP_POLL_OWN && is_taken(ph)) {
+			*taken = true;
+			ph = NULL;
+		}
 		if (ph) {
-			WRITE_ONCE(ph->events, shared(ph) ? ph->events | want : want);
+			if (arm == RUMP_POLL_OWN)
+				ph->owner = current->files;
+			WRITE_ONCE(ph->events, shared(ph, 1) ? ph->events | want : want);
 			smp_store_release(&ph->armed, 1);
 			if (!ph->registered) {
 				ph->registered = true;
@@ -303,28 +320,34 @@ static __poll_t poll_one(const struct pollfd *p, bool arm)
 		}
 	}
 	mask = vfs_poll(file, pt) & want;
+	if (ph && mask && arm == RUMP_POLL_RING && arch_xchg(&ph->armed, 0))
+		rumpuser_ph_ring(ph->far);
+	p->revents = mangle_poll(mask);
+	if (ph && arm != RUMP_POLL_OWN && shared(ph, 1))
+		p->revents |= RUMP_POLL_SHARED;
 	if (arm)
 		mutex_unlock(&phs_lock);
 	fput(file);
 	return mask;
 }
 
-static int poll_all(struct pollfd *fds, unsigned int n, bool arm)
+static int poll_all(struct pollfd *fds, unsigned int n, int arm)
 {
+	bool taken = false;
 	unsigned int i;
 	int ready = 0;
 
 	for (i = 0; i < n; i++) {
-		fds[i].revents = fds[i].fd < 0 ? 0 : mangle_poll(poll_one(&fds[i], arm));
-		ready += fds[i].revents != 0;
+		fds[i].revents = 0;
+		ready += fds[i].fd >= 0 && poll_one(&fds[i], arm, &taken);
 	}
-	return ready;
+	return taken && !ready ? -EBUSY : ready;
 }
 
-static long poll_arm(struct pollfd __user *ufds, unsigned int n, bool arm)
+static long poll_arm(struct pollfd __user *ufds, unsigned int n, int arm)
 {
 	struct pollfd few[8], *fds = few;
-	int ready;
+	int ready = 0;
 
 	if (n > rlimit(RLIMIT_NOFILE))
 		return -EINVAL;
@@ -332,12 +355,14 @@ static long poll_arm(struct pollfd __user *ufds, unsigned int n, bool arm)
 		fds = kvmalloc_array(n, sizeof(*fds), GFP_KERNEL);
 	if (!fds)
 		return -ENOMEM;
-	ready = -EFAULT;
-	if (copy_from_user(fds, ufds, n * sizeof(*fds)))
+	if (copy_from_user(fds, ufds, n * sizeof(*fds))) {
+		ready = -EFAULT;
 		goto out;
-	ready = poll_all(fds, n, false);
+	}
+	if (arm != RUMP_POLL_RING)
+		ready = poll_all(fds, n, RUMP_POLL_LOOK);
 	if (!ready && arm)
-		ready = poll_all(fds, n, true);
+		ready = poll_all(fds, n, arm);
 	if (copy_to_user(ufds, fds, n * sizeof(*fds)))
 		ready = -EFAULT;
 out:

@@ -79,6 +79,16 @@ void __init time_init(void)
 	rump_time_init_cpu();
 }
 
+/* Until our clock source is in use no time passes: a few ms are missing. */
+static int __init catch_up(void)
+{
+	struct timespec64 ts;
+
+	read_persistent_clock64(&ts);
+	return do_settimeofday64(&ts);
+}
+late_initcall(catch_up);
+
 /* Loops on the clock; nothing to calibrate. */
 void __delay(unsigned long ns)
 {

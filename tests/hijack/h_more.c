@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * h_more.c - as h_calls.c, a program that knows nothing of rump kernels, for what
+ * several threads, processes and copies of a descriptor make of it: h_more CASE
+ * [DIR].  The same cases pass on the host alone.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define need(cond)	do { if (!(cond)) fail(__LINE__, #cond); } while (0)
+#define MS		1000
+
+static void __attribute__((noreturn)) fail(int line, const char *what)
+{
+	fprintf(stderr, "h_more.c:%d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
+	_exit(1);
+}
+
+/* Two ends of a TCP connection. */
+static void tcp_pair(int s[2])
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(sin);
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+
+	need(l >= 0 && bind(l, (void *)&sin, sizeof(sin)) == 0 && listen(l, 5) == 0);
+	need(getsockname(l, (void *)&sin, &len) == 0);
+	s[0] = socket(AF_INET, SOCK_STREAM, 0);
+	need(connect(s[0], (void *)&sin, sizeof(sin)) == 0);
+	s[1] = accept(l, NULL, NULL);
+	need(s[1] >= 0);
+	close(l);
+}
+
+static void give(int fd)
+{
+	need(write(fd, "x", 1) == 1);
+}
+
+static void eat(int fd)
+{
+	char c;
+
+	need(read(fd, &c, 1) == 1);
+}
+
+static pthread_t thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t t;
+
+	need(pthread_create(&t, NULL, fn, arg) == 0);
+	return t;
+}
+
+static void child_ends_well(pid_t pid)
+{
+	int status;
+
+	need(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* ---- descriptors in messages --------------------------------------------------------- */
+
+static void send_fds(int s, const int *fds, int n)
+{
+	union { char c[CMSG_SPACE(4 * sizeof(int))]; struct cmsghdr h; } u, before;
+	struct iovec iov = { "m", 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u,
+	    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+
+	memset(&u, 0, sizeof(u));
+	u.h = (struct cmsghdr){ CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(&u.h), fds, n * sizeof(int));
+	before = u;
+	need(sendmsg(s, &m, 0) == 1);
+	need(memcmp(&before, &u, sizeof(u)) == 0);	/* the caller's data is the caller's */
+}
+
+static void take_fds(int s, int *fds, int n, int flags)
+{
+	union { char c[CMSG_SPACE(4 * sizeof(int))]; struct cmsghdr h; } u;
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u,
+	    .msg_controllen = sizeof(u) };
+
+	need(recvmsg(s, &m, flags) == 1 && c == 'm' && !(m.msg_flags & MSG_CTRUNC));
+	need(u.h.cmsg_type == SCM_RIGHTS && u.h.cmsg_len == CMSG_LEN(n * sizeof(int)));
+	memcpy(fds, CMSG_DATA(&u.h), n * sizeof(int));
+}
+
+/* A TCP socket and a pipe to a child and back, and within the process. */
+static void c_rights(void)
+{
+	int u[2], s[2], pi[2], got[2];
+	pid_t pid;
+
+	tcp_pair(s);
+	need(pipe(pi) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, u) == 0);
+	pid = fork();
+	need(pid >= 0);
+	if (pid == 0) {
+		close(u[0]), close(s[0]), close(s[1]), close(pi[0]), close(pi[1]);
+		take_fds(u[1], got, 2, MSG_CMSG_CLOEXEC);
+		need(fcntl(got[0], F_GETFD) == FD_CLOEXEC && fcntl(got[1], F_GETFD) == FD_CLOEXEC);
+		give(got[0]);
+		give(got[1]);
+		send_fds(u[1], &got[0], 1);
+		close(got[0]);
+		eat(u[1]);			/* the parent has taken it */
+		_exit(0);
+	}
+	send_fds(u[0], (int[]){ s[1], pi[1] }, 2);
+	close(s[1]);				/* while it is on its way */
+	eat(s[0]);
+	eat(pi[0]);
+	take_fds(u[0], got, 1, 0);
+	need(fcntl(got[0], F_GETFD) == 0);
+	give(got[0]);
+	eat(s[0]);
+	close(got[0]);
+	give(u[0]);
+	child_ends_well(pid);
+	need(read(s[0], &pid, 1) == 0);		/* the last copy is gone */
+	close(s[0]), close(u[0]), close(u[1]), close(pi[0]), close(pi[1]);
+}
+
+/* ---- names of local sockets ----------------------------------------------------------- */
+
+static struct sockaddr_un un_name(const char *dir, const char *name)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+
+	need(snprintf(un.sun_path, sizeof(un.sun_path), "%s%s%s", dir, *dir ? "/" : "", name) <
+	    (int)sizeof(un.sun_path));
+	return un;
+}
+
+static void c_unixname(const char *dir)
+{
+	struct sockaddr_un un = un_name(dir, "sock"), dg = un_name(dir, "dgram"), got;
+	int l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), c, a, d, e, low;
+	socklen_t len;
+	char buf[16];
+	int s[2];
+
+	need(connect(l, (void *)&un, sizeof(un)) == -1 && errno == ENOENT);
+	close(l);
+	l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	low = l;
+	need(bind(l, (void *)&un, sizeof(un)) == 0 && listen(l, 5) == 0);
+	need(fcntl(l, F_GETFD) == FD_CLOEXEC && access(un.sun_path, F_OK) == 0);
+	len = sizeof(got);
+	need(getsockname(l, (void *)&got, &len) == 0 && !strcmp(got.sun_path, un.sun_path));
+	need(len == offsetof(struct sockaddr_un, sun_path) + strlen(un.sun_path) + 1);
+	c = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	need(c == low + 1 && connect(c, (void *)&un, sizeof(un)) == 0);
+	need(fcntl(c, F_GETFL) & O_NONBLOCK);
+	need(read(c, buf, 1) == -1 && errno == EAGAIN);
+	len = sizeof(got);
+	need(getpeername(c, (void *)&got, &len) == 0 && !strcmp(got.sun_path, un.sun_path));
+	a = accept(l, (void *)&got, &len);
+	need(a == low + 2);
+	give(a);
+	eat(c);
+	tcp_pair(s);				/* descriptors over it */
+	send_fds(a, &s[1], 1);
+	take_fds(c, &d, 1, 0);
+	give(d);
+	eat(s[0]);
+	close(d), close(s[0]), close(s[1]), close(a), close(c), close(l);
+
+	d = socket(AF_UNIX, SOCK_DGRAM, 0);
+	need(bind(d, (void *)&dg, sizeof(dg)) == 0);
+	e = socket(AF_UNIX, SOCK_DGRAM, 0);
+	need(chdir(dir) == 0);
+	got = un_name("", "dgram");		/* relative */
+	need(connect(e, (void *)&got, sizeof(got)) == 0 && write(e, "abc", 3) == 3);
+	need(recv(d, buf, sizeof(buf), 0) == 3);
+	got = un_name("", "other");
+	close(e);
+	e = socket(AF_UNIX, SOCK_DGRAM, 0);
+	need(bind(e, (void *)&got, sizeof(got)) == 0);
+	need(sendto(e, "de", 2, 0, (void *)&dg, sizeof(dg)) == 2);
+	len = sizeof(got);
+	need(recvfrom(d, buf, sizeof(buf), 0, (void *)&got, &len) == 2 && !strcmp(got.sun_path, "other"));
+	close(d), close(e);
+	need(unlink(un.sun_path) == 0 && unlink(dg.sun_path) == 0 && unlink("other") == 0);
+	need(chdir("/") == 0);
+}
+
+/* ---- copies in an epoll ------------------------------------------------------------------ */
+
+static void c_copies(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN }, out[8];
+	int s[2], c, d, ep = epoll_create1(0), n;
+
+	tcp_pair(s);
+	c = dup(s[1]);
+	ev.data.fd = s[1];
+	need(epoll_ctl(ep, EPOLL_CTL_ADD, s[1], &ev) == 0);
+	ev.data.fd = c;
+	need(epoll_ctl(ep, EPOLL_CTL_MOD, c, &ev) == -1 && errno == ENOENT);
+	need(epoll_ctl(ep, EPOLL_CTL_ADD, c, &ev) == 0);
+	need(epoll_ctl(ep, EPOLL_CTL_ADD, c, &ev) == -1 && errno == EEXIST);
+	give(s[0]);
+	n = epoll_wait(ep, out, 8, 5000);
+	need(n == 2 && out[0].data.fd + out[1].data.fd == s[1] + c);
+	ev.events = 0;
+	need(epoll_ctl(ep, EPOLL_CTL_MOD, s[1], &ev) == 0);
+	need(epoll_wait(ep, out, 8, 5000) == 1 && out[0].data.fd == c);
+	need(epoll_ctl(ep, EPOLL_CTL_DEL, c, NULL) == 0 && epoll_wait(ep, out, 8, 20) == 0);
+	need(epoll_ctl(ep, EPOLL_CTL_DEL, c, NULL) == -1 && errno == ENOENT);
+	ev.events = EPOLLIN;
+	ev.data.fd = 77;
+	need(epoll_ctl(ep, EPOLL_CTL_ADD, c, &ev) == 0);
+	d = dup(c);
+	close(c);				/* a member as long as a copy is open */
+	need(epoll_wait(ep, out, 8, 5000) == 1 && out[0].data.fd == 77);
+	close(s[1]);
+	need(epoll_wait(ep, out, 8, 5000) == 1);
+	close(d);
+	need(epoll_wait(ep, out, 8, 20) == 0);
+	close(s[0]), close(ep);
+}
+
+/* ---- several who wait ---------------------------------------------------------------------- */
+
+struct waiter { int fd, other, events, got; };
+
+/* In a set with a descriptor of the host. */
+static void *poll_one(void *arg)
+{
+	struct waiter *w = arg;
+	struct pollfd p[2] = { { .fd = w->fd, .events = w->events }, { .fd = w->other, .events = POLLIN } };
+
+	need(poll(p, 2, 10000) == 1 && p[1].revents == 0);
+	w->got = p[0].revents;
+	return NULL;
+}
+
+/* Two threads, and two processes, wait for different things of one socket. */
+static void c_waiters(void)
+{
+	static char junk[1 << 16];
+	int s[2], pi[2], i, k, room = 1;
+	struct waiter in, out;
+	pthread_t t[2];
+	pid_t pid;
+
+	tcp_pair(s);
+	need(pipe(pi) == 0);
+	setsockopt(s[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	fcntl(s[1], F_SETFL, O_NONBLOCK);
+	fcntl(s[0], F_SETFL, O_NONBLOCK);
+	for (i = 0; i < 20; i++) {
+		while (write(s[1], junk, sizeof(junk)) > 0)
+			;
+		in = (struct waiter){ s[1], pi[0], POLLIN, 0 };
+		out = (struct waiter){ s[1], pi[0], POLLOUT, 0 };
+		t[0] = thread(poll_one, i % 2 ? &in : &out);
+		t[1] = thread(poll_one, i % 2 ? &out : &in);
+		usleep(5 * MS);
+		if (i % 4 < 2)
+			give(s[0]);
+		do {				/* room on the way out */
+			usleep(MS);
+			while (read(s[0], junk, sizeof(junk)) > 0)
+				;
+		} while (poll(&(struct pollfd){ .fd = s[1], .events = POLLOUT }, 1, 0) == 0);
+		if (i % 4 >= 2)
+			give(s[0]);
+		pthread_join(t[0], NULL);
+		pthread_join(t[1], NULL);
+		need(in.got == POLLIN && out.got == POLLOUT);
+		eat(s[1]);
+	}
+	for (i = 0; i < 10; i++) {
+		pid = fork();
+		need(pid >= 0);
+		in = (struct waiter){ s[1], pi[0], POLLIN, 0 };
+		if (pid == 0) {
+			poll_one(&in);
+			_exit(0);
+		}
+		t[0] = thread(poll_one, &in);
+		usleep(5 * MS);
+		give(s[0]);
+		pthread_join(t[0], NULL);
+		child_ends_well(pid);
+		eat(s[1]);
+	}
+	for (k = 0; k < 2; k++)
+		close(s[k]), close(pi[k]);
+}
+
+/* ---- one epoll, several threads and processes -------------------------------------------------- */
+
+static int the_epoll, the_pipe[2];
+static atomic_int served;
+
+/* Serves bytes of its sockets until the pipe says stop. */
+static void *serve(void *arg)
+{
+	struct epoll_event ev;
+	char c;
+
+	for (;;) {
+		need(epoll_wait(the_epoll, &ev, 1, 10000) == 1);
+		if (ev.data.fd == the_pipe[0])
+			return arg;
+		if (recv(ev.data.fd, &c, 1, MSG_DONTWAIT) == 1) {
+			need(send(ev.data.fd, &c, 1, 0) == 1);
+			served++;
+		}
+	}
+}
+
+#define SOCKETS	8
+#define ROUNDS	50
+
+static void in_and_out(int s[SOCKETS][2])
+{
+	int i, k;
+
+	for (i = 0; i < ROUNDS; i++) {
+		for (k = 0; k < SOCKETS; k++)
+			give(s[k][0]);
+		for (k = 0; k < SOCKETS; k++)
+			eat(s[k][0]);
+	}
+}
+
+/* The same epoll in two processes. */
+static void c_forks(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int s[SOCKETS][2], i;
+	pthread_t t;
+	pid_t pid;
+
+	the_epoll = epoll_create1(0);
+	need(pipe(the_pipe) == 0);
+	for (i = 0; i < SOCKETS; i++) {
+		tcp_pair(s[i]);
+		ev.data.fd = s[i][1];
+		need(epoll_ctl(the_epoll, EPOLL_CTL_ADD, s[i][1], &ev) == 0);
+	}
+	ev.data.fd = the_pipe[0];
+	need(epoll_ctl(the_epoll, EPOLL_CTL_ADD, the_pipe[0], &ev) == 0);
+	pid = fork();
+	need(pid >= 0);
+	if (pid == 0) {
+		serve(NULL);
+		_exit(0);
+	}
+	t = thread(serve, NULL);
+	in_and_out(s);
+	give(the_pipe[1]);
+	pthread_join(t, NULL);
+	child_ends_well(pid);
+}
+
+static void c_servers(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int s[SOCKETS][2], i, fd = -1;
+	pthread_t t[4];
+
+	the_epoll = epoll_create1(0);
+	need(pipe(the_pipe) == 0);
+	for (i = 0; i < SOCKETS; i++) {
+		tcp_pair(s[i]);
+		ev.events = EPOLLIN | (i % 2 ? EPOLLET : 0);
+		ev.data.fd = s[i][1];
+		need(epoll_ctl(the_epoll, EPOLL_CTL_ADD, s[i][1], &ev) == 0);
+	}
+	for (i = 0; i < 4; i++)			/* they wait before the first host member is there */
+		t[i] = thread(serve, NULL);
+	in_and_out(s);
+	ev.events = EPOLLIN;
+	ev.data.fd = the_pipe[0];
+	need(epoll_ctl(the_epoll, EPOLL_CTL_ADD, the_pipe[0], &ev) == 0);
+	in_and_out(s);
+	give(the_pipe[1]);
+	for (i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	need(served == 2 * ROUNDS * SOCKETS);
+	eat(the_pipe[0]);
+
+	fd = epoll_create1(0);			/* an outer one, made before there is a rump side */
+	close(the_epoll);
+	the_epoll = epoll_create1(0);
+	need(epoll_ctl(fd, EPOLL_CTL_ADD, the_epoll, &ev) == 0);
+	ev.data.fd = s[0][1];
+	need(epoll_ctl(the_epoll, EPOLL_CTL_ADD, s[0][1], &ev) == 0);
+	for (i = 0; i < 3; i++) {
+		give(s[0][0]);
+		need(epoll_wait(fd, &ev, 1, 5000) == 1);
+		need(epoll_wait(the_epoll, &ev, 1, 0) == 1 && ev.data.fd == s[0][1]);
+		need(epoll_wait(fd, &ev, 1, 5000) == 1);	/* level */
+		eat(s[0][1]);
+		need(epoll_wait(the_epoll, &ev, 1, 0) == 0);
+		need(epoll_wait(fd, &ev, 1, 20) == 0);
+	}
+	close(fd), close(the_epoll), close(the_pipe[0]), close(the_pipe[1]);
+	for (i = 0; i < SOCKETS; i++)
+		close(s[i][0]), close(s[i][1]);
+}
+
+/* ---- a set of everything ------------------------------------------------------------------------ */
+
+static void c_kinds(void)
+{
+	struct itimerspec it = { .it_value.tv_nsec = 10 * 1000 * MS };
+	int s[2], pi[2], fds[5], ep = epoll_create1(0), i, k;
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct pollfd p[5];
+	struct signalfd_siginfo si;
+	uint64_t v;
+	sigset_t set;
+	fd_set in;
+
+	tcp_pair(s);
+	need(pipe(pi) == 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	need(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+	fds[0] = s[1];
+	fds[1] = pi[0];
+	fds[2] = eventfd(0, 0);
+	fds[3] = timerfd_create(CLOCK_MONOTONIC, 0);
+	fds[4] = signalfd(-1, &set, 0);
+	for (i = 0; i < 5; i++) {
+		ev.data.u32 = i;
+		need(fds[i] >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &ev) == 0);
+		p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	}
+	for (i = 0; i < 15; i++) {
+		v = 1;
+		switch (i % 5) {
+		case 0:
+			give(s[0]);
+			break;
+		case 1:
+			give(pi[1]);
+			break;
+		case 2:
+			need(write(fds[2], &v, sizeof(v)) == sizeof(v));
+			break;
+		case 3:
+			need(timerfd_settime(fds[3], 0, &it, NULL) == 0);
+			break;
+		case 4:
+			need(kill(getpid(), SIGUSR1) == 0);
+		}
+		if (i < 5) {
+			need(epoll_wait(ep, &ev, 1, 5000) == 1 && (int)ev.data.u32 == i % 5);
+		} else if (i < 10) {
+			need(poll(p, 5, 5000) == 1 && p[i % 5].revents == POLLIN);
+		} else {
+			FD_ZERO(&in);
+			for (k = 0; k < 5; k++)
+				FD_SET(fds[k], &in);
+			need(select(fds[4] + 20, &in, NULL, NULL, NULL) == 1 && FD_ISSET(fds[i % 5], &in));
+		}
+		if (i % 5 < 2)
+			eat(fds[i % 5]);
+		else if (i % 5 == 4)
+			need(read(fds[4], &si, sizeof(si)) == sizeof(si) && si.ssi_signo == SIGUSR1);
+		else
+			need(read(fds[i % 5], &v, sizeof(v)) == sizeof(v) && v == 1);
+	}
+	for (i = 0; i < 5; i++)
+		close(fds[i]);
+	close(s[0]), close(pi[1]), close(ep);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct { const char *name; void (*fn)(void); void (*in)(const char *); } cases[] = {
+		{ "rights", c_rights, NULL }, { "copies", c_copies, NULL }, { "waiters", c_waiters, NULL },
+		{ "servers", c_servers, NULL }, { "forks", c_forks, NULL },
+		 { "kinds", c_kinds, NULL }, { "unixname", NULL, c_unixname },
+	};
+	size_t i;
+
+	alarm(60);
+	for (i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (strcmp(argv[1], cases[i].name) != 0)
+			continue;
+		if (cases[i].fn)
+			cases[i].fn();
+		else if (argc > 2)
+			cases[i].in(argv[2]);
+		return 0;
+	}
+	fprintf(stderr, "usage: h_more CASE [DIR]\n");
+	return 2;
+}
