@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include <rump/rump_calls.h>
 #include <rump/sysargs.h>
 
 #include "client.h"
