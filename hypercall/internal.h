@@ -5,6 +5,7 @@
 #ifndef HYPERCALL_INTERNAL_H
 #define HYPERCALL_INTERNAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <rump/rumpuser.h>
@@ -27,6 +28,16 @@ void console_init(void);
 
 /* The key whose destructor ends a thread's task (thread.c).  Once; -EAGAIN. */
 int thread_init(void);
+
+/*
+ * Loops that look for a change rather than sleep (wait.c): 1 + the number of the only CPU
+ * that the calling thread may run on, or 0, asked anew from time to time; after that,
+ * whether it may look, other being the same of whom it waits for; and whether it was
+ * of use.
+ */
+unsigned int wait_only_cpu(int64_t now);
+bool wait_spin_begin(unsigned int other);
+void wait_spin_end(bool seen);
 
 /*
  * Blocks all signals of the calling thread but those that libc needs for itself

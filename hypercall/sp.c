@@ -31,6 +31,7 @@
 #include "sp.h"
 #include "sp_chan.h"
 #include "sp_listen.h"
+#include "sp_ring.h"
 #include "sp_who.h"
 
 #define HALF_MAX	256
@@ -143,6 +144,16 @@ void sp_chan_ready(uint64_t tag, uint32_t events)
 		host(SYS_epoll_ctl, sp_epoll_fd, EPOLL_CTL_MOD, c->fd, &ev);
 		chan_event(c, RUMPUSER_SP_OUT, 0);
 	}
+	sp_unlock(&c->lock);
+}
+
+void sp_bell_ready(uint64_t tag)
+{
+	struct rumpuser_sp_chan *c = slot_find((uint32_t)tag, tag >> 32 & SP_GEN_MASK);
+
+	if (!c)
+		return;
+	ring_rung(c);
 	sp_unlock(&c->lock);
 }
 
@@ -293,7 +304,8 @@ void rumpuser_sp_own(struct rumpuser_sp_chan *c, void *cookie)
 	sp_unlock(&c->lock);
 }
 
-int rumpuser_sp_next(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp)
+/* By the socket. */
+static int next_queued(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp)
 {
 	struct buf *b;
 	int err;
@@ -310,15 +322,42 @@ int rumpuser_sp_next(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp)
 	return err;
 }
 
+int rumpuser_sp_next(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp)
+{
+	const char *why;
+	int err;
+
+	if (c->ring) {
+		err = ring_take(c, msgp, &why);
+		if (err != -EAGAIN) {
+			if (why) {
+				sp_lock(&c->lock);
+				complain(c, why);
+				chan_eof(c);
+				sp_unlock(&c->lock);
+			}
+			return err;
+		}
+	}
+	return next_queued(c, msgp);
+}
+
 void rumpuser_sp_release(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg *msg)
 {
+	if (c->ring && ring_release(c->ring, msg))
+		return;
 	sp_lock(&c->lock);
 	buf_put(c, (struct buf *)msg);		/* msg is its first member */
 	sp_unlock(&c->lock);
 }
 
-void *rumpuser_sp_buffer(struct rumpuser_sp_chan *c, size_t size)
+void *rumpuser_sp_buffer(struct rumpuser_sp_chan *c, size_t size, uint32_t *off)
 {
+	void *room = c->ring && size ? ring_room(c->ring, size, off) : NULL;
+
+	if (room)
+		return room;
+	*off = 0;
 	if (size > c->outcap || (size == 0 && c->outcap > SP_BUF_KEEP)) {
 		free(c->out);
 		if (size && size < SP_BUF_MIN)
@@ -342,6 +381,8 @@ static void want_out(struct rumpuser_sp_chan *c)
 	sp_unlock(&c->lock);
 }
 
+static const char nothing[RUMP_SP_HEAD_MAX];
+
 int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *iov,
     unsigned int niov, size_t *donep)
 {
@@ -351,6 +392,8 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 	size_t skip;
 	long n;
 
+	if (c->ring && *donep == 0 && ring_put(c->ring, iov, niov) == 0)
+		return 0;
 	for (;;) {
 		skip = *donep;
 		mh.msg_iovlen = 0;
@@ -359,7 +402,8 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 				skip -= iov[i].len;
 				continue;
 			}
-			piece[mh.msg_iovlen].iov_base = (char *)iov[i].base + skip;
+			piece[mh.msg_iovlen].iov_base = iov[i].base ? (char *)iov[i].base + skip :
+			    (char *)nothing;
 			piece[mh.msg_iovlen++].iov_len = iov[i].len - skip;
 			skip = 0;
 		}
@@ -379,12 +423,14 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 
 void rumpuser_sp_close(struct rumpuser_sp_chan *c)
 {
+	ring_cool(c);
 	sp_lock(&c->lock);
 	chan_free(c);
 }
 
 void rumpuser_sp_reject(struct rumpuser_sp_chan *c, const char *why)
 {
+	ring_cool(c);
 	sp_lock(&c->lock);
 	complain(c, why);
 	chan_free(c);

@@ -14,6 +14,7 @@
 #define SP_TAG_LISTEN	(SP_TAG_MISC | 0)
 #define SP_TAG_TIMER	(SP_TAG_MISC | 1)
 #define SP_TAG_KICK	(SP_TAG_MISC | 2)
+#define SP_TAG_BELL	(3ull << 62)	/* as SP_TAG_CHAN */
 #define SP_TAG_KIND(t)	((t) & 3ull << 62)
 #define SP_GEN_MASK	0x3fffffffu
 
@@ -25,6 +26,7 @@ int sp_wait_add(int fd, uint32_t events, uint64_t tag);
 
 /* Events of these tags; any thread, several at a time. */
 void sp_chan_ready(uint64_t tag, uint32_t events);
+void sp_bell_ready(uint64_t tag);
 void sp_misc_ready(uint64_t tag);
 
 #endif

@@ -12,6 +12,7 @@
 #include "hostcall.h"
 #include "internal.h"
 #include "sp_chan.h"
+#include "sp_ring.h"
 
 #define CHUNK		64
 #define SLOTS_MAX	(1U << 17)
@@ -171,6 +172,8 @@ void chan_free(struct rumpuser_sp_chan *c)
 	free(c->rx);
 	free(c->spare);
 	free(c->out);
+	ring_free(c->ring);
+	c->ring = NULL;
 	c->rx = c->spare = c->hello = NULL;
 	c->out = c->cookie = NULL;
 	c->outcap = c->have = 0;

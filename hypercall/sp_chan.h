@@ -53,6 +53,7 @@ struct rumpuser_sp_chan {
 	struct buf *spare;
 	struct buf *hello;
 	void *cookie;
+	struct sp_ring *ring;		/* sp_ring.c; NULL: the socket only */
 	void *out;			/* rumpuser_sp_buffer() */
 	size_t outcap;
 	int64_t since;			/* HALF: when it connected */

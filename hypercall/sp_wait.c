@@ -27,6 +27,7 @@
 #include "hostcall.h"
 #include "internal.h"
 #include "sp.h"
+#include "sp_ring.h"
 
 #define NCPU_MAX	64
 #define EVENTS		64
@@ -174,6 +175,8 @@ static int serve(int64_t deadline)
 			host(SYS_read, kick_fd, &count, sizeof(count));
 		else if (SP_TAG_KIND(tag) == SP_TAG_CHAN)
 			sp_chan_ready(tag, ev[i].events);
+		else if (SP_TAG_KIND(tag) == SP_TAG_BELL)
+			sp_bell_ready(tag);
 		else if (SP_TAG_KIND(tag) == SP_TAG_PH)
 			ph_ready(tag);
 		else
@@ -188,6 +191,8 @@ static int io_wait(unsigned int cpu, uint32_t *word, uint32_t expected, int64_t 
 	uint32_t *w;
 	int n = 1;
 
+	if (ring_watch(cpu, word, expected, deadline))
+		return 0;
 	if (!atomic_compare_exchange_strong(&owner, &nobody, cpu + 1)) {
 		atomic_store(&asleep[cpu], word);
 		/* The owner may have left before it could see us. */

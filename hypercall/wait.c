@@ -13,7 +13,7 @@
  * Before it sleeps, a waiter may look at the word for a while, if cores are left:
  * one must be there for whoever is to change the word.  A thread whose looking
  * was in vain SPIN_MISSES times in a row does it only at each SPIN_RETRY-th wait,
- * until it succeeds.
+ * until it succeeds.  The same goes for other loops that look (wait_spin_begin()).
  */
 #include <errno.h>
 #include <limits.h>
@@ -45,6 +45,7 @@ static _Alignas(CACHE_LINE) atomic_uint spinners;
 static __thread struct {
 	int64_t asked;
 	unsigned int ncpu;
+	unsigned int only;		/* 1 + the CPU, if there is but one */
 	unsigned int misses;
 } self;
 
@@ -60,21 +61,66 @@ static inline void pause_cpu(void)
 	__builtin_ia32_pause();
 }
 
-unsigned int rumpuser_ncpu(void)
+/* The CPUs of the calling thread; *only: 1 + the number of the last one. */
+static unsigned int count_cpus(unsigned int *last)
 {
 	uint64_t mask[64];		/* 4096 CPUs */
 	unsigned int n = 0;
 	long i, len;
 
+	*last = 0;
 	len = host(SYS_sched_getaffinity, 0, sizeof(mask), mask);
-	for (i = 0; i < len / 8; i++)
+	for (i = 0; i < len / 8; i++) {
 		n += __builtin_popcountll(mask[i]);
+		if (mask[i])
+			*last = 64 * i + 64 - __builtin_clzll(mask[i]);
+	}
 	return n ? n : 1;
+}
+
+unsigned int rumpuser_ncpu(void)
+{
+	unsigned int last;
+
+	return count_cpus(&last);
 }
 
 static bool changed(const uint32_t *word, uint32_t expected)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE) != expected;
+}
+
+unsigned int wait_only_cpu(int64_t now)
+{
+	unsigned int last;
+
+	if (!self.asked || now - self.asked > NCPU_AGE) {
+		self.ncpu = count_cpus(&last);
+		self.only = self.ncpu == 1 ? last : 0;
+		self.asked = now;
+	}
+	return self.only;
+}
+
+bool wait_spin_begin(unsigned int other)
+{
+	/* Whom we wait for has a CPU of its own if neither shares its only one. */
+	if (self.ncpu < 2 && (other == 0 || other == self.only))
+		return false;
+	if (self.misses >= SPIN_MISSES && self.misses % SPIN_RETRY) {
+		self.misses++;
+		return false;
+	}
+	if (atomic_fetch_add(&spinners, 1) < self.ncpu - (self.ncpu > 1))
+		return true;
+	atomic_fetch_sub(&spinners, 1);
+	return false;
+}
+
+void wait_spin_end(bool seen)
+{
+	self.misses = seen ? 0 : self.misses + 1;
+	atomic_fetch_sub(&spinners, 1);
 }
 
 static int no_look(void *unused)
@@ -92,34 +138,24 @@ int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns, unsigned i
 	if (changed(word, expected))
 		return 1;
 	now = rumpuser_clock_mono();
-	if (!self.asked || now - self.asked > NCPU_AGE) {
-		self.ncpu = rumpuser_ncpu();
-		self.asked = now;
-	}
-	if (self.ncpu < 2)
+	wait_only_cpu(now);
+	if (!wait_spin_begin(0))
 		return 0;
-	if (self.misses >= SPIN_MISSES && self.misses % SPIN_RETRY) {
-		self.misses++;
-		return 0;
-	}
-	if (atomic_fetch_add(&spinners, 1) < self.ncpu - 1) {
-		end = now + ns;
-		next = now + every;
-		do {
-			for (i = 0; i < SPIN_LOOKS && !r; i++) {
-				pause_cpu();
-				r = changed(word, expected);
-			}
-			now = rumpuser_clock_mono();
-			if (!r && now >= next) {
-				next = now + every;
-				if (look(arg))
-					r = 2;
-			}
-		} while (!r && now < end);
-		self.misses = r ? 0 : self.misses + 1;
-	}
-	atomic_fetch_sub(&spinners, 1);
+	end = now + ns;
+	next = now + every;
+	do {
+		for (i = 0; i < SPIN_LOOKS && !r; i++) {
+			pause_cpu();
+			r = changed(word, expected);
+		}
+		now = rumpuser_clock_mono();
+		if (!r && now >= next) {
+			next = now + every;
+			if (look(arg))
+				r = 2;
+		}
+	} while (!r && now < end);
+	wait_spin_end(r);
 	return r;
 }
 

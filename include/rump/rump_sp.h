@@ -37,7 +37,8 @@
  * Everything is in the byte order and alignment of x86-64.  Messages begin at
  * multiples of 8 bytes and are multiples of 8 bytes long.  Descriptors travel
  * beside the first byte of their message, by SCM_RIGHTS.  The same messages go
- * over any transport.
+ * over any transport: the socket, and memory that both sides map (struct
+ * rump_sp_ring), once the client has asked for that.
  */
 #ifndef RUMP_RUMP_SP_H
 #define RUMP_RUMP_SP_H
@@ -70,7 +71,7 @@ enum rump_sp_type {
 	RUMP_SP_COPY_REPLY	= 4,	/* reqno: the copy's */
 	RUMP_SP_PREFORK		= 5,	/* answered by COOKIE (flags: BARE) */
 	RUMP_SP_FORK_CANCEL	= 6,	/* answered by REPLY */
-	RUMP_SP_RING		= 8,	/* go on in shared memory; answered by REPLY */
+	RUMP_SP_RING		= 8,	/* go on in shared memory; answered by REPLY, 2 descriptors */
 	RUMP_SP_HALT		= 9,	/* control connections; answered by REPLY */
 	RUMP_SP_GOODBYE		= 10,	/* orderly end; no answer */
 	/* server to client */
@@ -179,7 +180,7 @@ struct rump_sp_syscall {
 struct rump_sp_out {
 	uint64_t addr;
 	uint32_t len;		/* > 0 */
-	uint32_t reserved;	/* 0 */
+	uint32_t off;		/* of the data, from the start of the message; ascending */
 };
 
 struct rump_sp_sig {
@@ -191,7 +192,7 @@ struct rump_sp_sig {
 /*
  * REPLY.  Outs follow; then the signals that the call raised (SIGPIPE, ...),
  * to be raised at the client's thread; then the data of the outs, in their
- * order and unpadded; then padding.
+ * order, with gaps that mean nothing; then padding.
  */
 struct rump_sp_reply {
 	struct rump_sp_hdr hdr;
@@ -201,6 +202,9 @@ struct rump_sp_reply {
 	uint32_t reserved;
 	struct rump_sp_out outs[];
 };
+
+/* What comes before the data of a REPLY, at most. */
+#define RUMP_SP_HEAD_MAX	1024u
 
 /* COOKIE: of PREFORK. */
 struct rump_sp_newcookie {
@@ -242,6 +246,56 @@ struct rump_sp_copy_reply {
 	uint64_t reserved;	/* 0 */
 };
 
-/* INTERRUPT, HALT, GOODBYE and PREFORK are a header. */
+/* INTERRUPT, HALT, GOODBYE, PREFORK and RING are a header. */
+
+/*
+ * RING.  Its REPLY brings two descriptors: a memfd of RUMP_SP_RING_SIZE bytes that
+ * starts with the following, and an eventfd, the bell.  From then on
+ *
+ * - the client puts a message into `request', adds 1 to turn, and adds 1 to the bell
+ *   if bell is not 0.  A message that is too long, or brings descriptors, goes over
+ *   the socket; so does INTERRUPT;
+ * - before it puts a message, the client sets state to AWAKE.  The server puts its
+ *   message into `answer' and exchanges state for ANSWER, or for SOCKET if that is
+ *   where the message is.  A client that has waited long in vain changes AWAKE or
+ *   ASLEEP to ELSEWHERE, and reads the socket, where it also learns of the server's
+ *   death: the server that finds this sends the message there;
+ * - ASLEEP: FUTEX_WAKE on state wakes the client.  Before it sleeps the client rings
+ *   the bell, if it has not done so with the message.
+ *
+ * cpu: 1 + the number of the only CPU that the side may run on, or 0.  Who shares its
+ * only CPU with the other side does not look at a word in vain.
+ *
+ * The server's file can be neither shortened nor grown.  The server reads a message
+ * once, into its own memory; the rest are hints, which a client may get wrong at its
+ * own cost.
+ */
+#define RUMP_SP_RING_PART	(33u << 12)	/* of the file, for each direction */
+#define RUMP_SP_RING_SIZE	(2 * RUMP_SP_RING_PART)
+enum rump_sp_state {
+	RUMP_SP_AWAKE,
+	RUMP_SP_ASLEEP,
+	RUMP_SP_ELSEWHERE,
+	RUMP_SP_ANSWER,
+	RUMP_SP_SOCKET,
+};
+struct rump_sp_ring {
+	/* the server's */
+	uint32_t bell;
+	uint32_t server_cpu;
+	uint32_t pad0[14];
+	/* the client's */
+	uint32_t client_cpu;
+	uint32_t pad1[15];
+	uint32_t turn;
+	uint32_t pad2;
+	char request[RUMP_SP_RING_PART - 136];
+	/* a page of its own begins here */
+	uint32_t state;
+	uint32_t pad3;
+	char answer[RUMP_SP_RING_PART - 8];
+};
+#define RUMP_SP_RING_REQUEST	(RUMP_SP_RING_PART - 136u)	/* bytes of a message */
+#define RUMP_SP_RING_ANSWER	(RUMP_SP_RING_PART - 8u)
 
 #endif

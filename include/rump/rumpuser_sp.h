@@ -71,16 +71,35 @@ int rumpuser_sp_next(struct rumpuser_sp_chan *chan, struct rumpuser_sp_msg **msg
 /* Also closes the descriptor that came along, unless msg->fd was set to -1. */
 void rumpuser_sp_release(struct rumpuser_sp_chan *chan, struct rumpuser_sp_msg *msg);
 
-/* size bytes, not zeroed, for the data of one reply; NULL: no memory.  Valid
- * until the next call for the same channel; NULL and 0 give it back. */
-void *rumpuser_sp_buffer(struct rumpuser_sp_chan *chan, size_t size);
+/*
+ * Room for the data of one reply, size bytes, not zeroed; NULL: no memory.  Valid until
+ * the next call for the same channel; a size of 0 gives it back.  If *off is not 0, the
+ * client can write there, too, and the data are in place already if the room is sent as
+ * a whole, or from its start, at *off of the message.
+ */
+void *rumpuser_sp_buffer(struct rumpuser_sp_chan *chan, size_t size, uint32_t *off);
 
 /*
- * Sends a message from byte *donep of it on, and counts *donep up.  0: all of it
+ * Sends a message, whose pieces without a base mean nothing (at most RUMP_SP_HEAD_MAX
+ * bytes each), from byte *donep of it on, and counts *donep up.  0: all of it
  * is sent; -EAGAIN: wait for RUMPUSER_SP_OUT; -ECONNRESET.
  */
 int rumpuser_sp_send(struct rumpuser_sp_chan *chan, const struct rumpuser_iovec *iov,
     unsigned int niov, size_t *donep);
+
+/*
+ * RING: makes shared memory and answers.  -ECONNRESET.  From now on next() finds
+ * messages there, too, and send() prefers it.
+ */
+int rumpuser_sp_ring(struct rumpuser_sp_chan *chan, uint64_t reqno);
+/*
+ * Looks for the channel's next message for a moment, if that makes sense on this host,
+ * while *word == expected and until deadline; other channels' messages meanwhile are told
+ * of by upcalls.  word == NULL: only once.  1: there is one.  cpu: whose helper thread the
+ * caller is.
+ */
+int rumpuser_sp_linger(struct rumpuser_sp_chan *chan, unsigned int cpu, const uint32_t *word,
+    uint32_t expected, int64_t deadline);
 
 /* Ends the channel; no upcall with its cookie runs any more when it returns. */
 void rumpuser_sp_close(struct rumpuser_sp_chan *chan);

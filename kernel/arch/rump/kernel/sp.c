@@ -88,6 +88,11 @@ int sp_next(struct sp_task *st, bool killable, long timeout, struct rumpuser_sp_
 	int state = killable ? TASK_KILLABLE : TASK_INTERRUPTIBLE;
 	int r;
 
+	r = rumpuser_sp_next(st->chan, msgp);
+	if (r == -EAGAIN && rump_vcpu_linger(st->chan))
+		r = rumpuser_sp_next(st->chan, msgp);
+	if (r != -EAGAIN)
+		return r;
 	WRITE_ONCE(st->waiting, true);
 	for (;;) {
 		set_current_state(state);
@@ -173,30 +178,29 @@ static long make_call(struct sp_task *st)
 static int send_reply(struct sp_task *st, long ret)
 {
 	struct rump_sp_reply *r = &st->reply.r;
-	unsigned int i, n = sp_mem_collect(st, r->outs, st->iov + 1);
+	unsigned int i, niov, n = sp_mem_collect(st, r->outs);
 	struct rump_sp_sig *sig = (struct rump_sp_sig *)(r->outs + n);
-	size_t data = 0, pad, head;
+	size_t len;
 
-	for (i = 0; i < n; i++)
-		data += r->outs[i].len;
-	pad = RUMP_SP_ALIGN(data) - data;
 	for (i = 0; i < st->sigs.n; i++)
 		*sig++ = (struct rump_sp_sig){
 			.signo = st->sigs.s[i].signo, .code = st->sigs.s[i].code,
 			.error = st->sigs.s[i].err, .value = st->sigs.s[i].value,
 		};
-	head = (char *)sig - (char *)r;
+	len = (char *)sig - (char *)r;
+	st->iov[0] = (struct rumpuser_iovec){ r, len };
+	niov = 1 + sp_mem_lay_out(st, r->outs, n, &len);
+	if (len % 8)
+		st->iov[niov++] = (struct rumpuser_iovec){ NULL, RUMP_SP_ALIGN(len) - len };
 	r->hdr = (struct rump_sp_hdr){
-		.len = head + data + pad, .type = RUMP_SP_REPLY, .reqno = st->req->hdr.reqno,
+		.len = RUMP_SP_ALIGN(len), .type = RUMP_SP_REPLY, .reqno = st->req->hdr.reqno,
 	};
 	r->ret = ret;
 	r->nouts = n;
 	r->nsigs = st->sigs.n;
 	r->reserved = 0;
 	st->sigs.n = 0;
-	st->iov[0] = (struct rumpuser_iovec){ r, head };
-	st->iov[n + 1] = (struct rumpuser_iovec){ "\0\0\0\0\0\0\0", pad };
-	return sp_send(st, st->iov, n + 2);
+	return sp_send(st, st->iov, niov);
 }
 
 /* A call of ours ends or begins: from here to there it can be interrupted. */
@@ -239,16 +243,6 @@ static int do_syscall(struct sp_task *st, struct rumpuser_sp_msg *msg)
 	r = send_reply(st, ret);
 	sp_mem_forget(st);
 	return r;
-}
-
-static int do_unsupported(struct sp_task *st, const struct rump_sp_hdr *hdr)
-{
-	struct rump_sp_reply r = {
-		.hdr = { .len = sizeof(r), .type = RUMP_SP_REPLY, .reqno = hdr->reqno },
-		.ret = -EOPNOTSUPP,
-	};
-
-	return sp_send_small(st, &r);
 }
 
 /* ---- a channel's task ----------------------------------------------- */
@@ -329,7 +323,7 @@ void sp_serve(struct sp_task *st)
 			err = sp_fork_cancel(st, (const struct rump_sp_cancel *)msg->hdr);
 			break;
 		case RUMP_SP_RING:
-			err = do_unsupported(st, msg->hdr);
+			err = rumpuser_sp_ring(st->chan, msg->hdr->reqno);
 			break;
 		default:
 			rumpuser_warn("client %s[%d] is cut off: an answer to no question",

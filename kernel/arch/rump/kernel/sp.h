@@ -76,6 +76,9 @@ struct sp_task {
 	struct rump_sp_syscall	*req;
 	struct extent		out[RUMP_SP_SEGS_MAX];	/* of OUT segments */
 	bool			out_ready;	/* out[].data are set */
+	char			*room;		/* of those that are only written */
+	size_t			roomlen;
+	u32			out_off;	/* if the room is part of the reply: where */
 	struct window		win[SP_WINDOWS];
 	unsigned int		nextwin;
 	size_t			lastfetch;
@@ -91,7 +94,8 @@ struct sp_task {
 		char			rest[RUMP_SP_OUTS_MAX * sizeof(struct rump_sp_out) +
 					     RUMP_NSIGS * sizeof(struct rump_sp_sig)];
 	} reply;
-	struct rumpuser_iovec	iov[RUMP_SP_OUTS_MAX + 3];
+	struct rumpuser_iovec	iov[RUMP_SP_OUTS_MAX + 4];
+	char			*data[RUMP_SP_OUTS_MAX];	/* of the outs */
 };
 
 /* ---- sp.c: channels and their tasks ---- */
@@ -151,9 +155,14 @@ void sp_heir_refuse(struct sp_proc *p);
 
 /* ---- sp_mem.c: the client's memory, during a call ---- */
 
-/* What the call has written, for its reply; outs and iov have room.  The number. */
-unsigned int sp_mem_collect(struct sp_task *st, struct rump_sp_out *outs,
-			    struct rumpuser_iovec *iov);
+/*
+ * What the call has written, for its reply: the outs, which have room (their number is
+ * returned); then, with *lenp bytes in front of them, their places, and pieces from
+ * st->iov[1] on (their number is returned, *lenp is the end).
+ */
+unsigned int sp_mem_collect(struct sp_task *st, struct rump_sp_out *outs);
+unsigned int sp_mem_lay_out(struct sp_task *st, struct rump_sp_out *outs, unsigned int n,
+			    size_t *lenp);
 /* The call is over. */
 void sp_mem_forget(struct sp_task *st);
 

@@ -271,9 +271,12 @@ static bool out_alloc(struct sp_task *st)
 	for (i = 0; i < req->nsegs; i++)
 		if (req->segs[i].flags == RUMP_SP_OUT)
 			total += RUMP_SP_ALIGN(req->segs[i].len);
-	buf = total ? rumpuser_sp_buffer(st->chan, total) : NULL;
+	st->out_off = 0;
+	buf = total ? rumpuser_sp_buffer(st->chan, total, &st->out_off) : NULL;
 	if (total && !buf)
 		return false;
+	st->room = buf;
+	st->roomlen = total;
 	total = 0;
 	for (i = 0; i < req->nsegs; i++) {
 		if (req->segs[i].flags == RUMP_SP_OUT) {
@@ -397,26 +400,62 @@ unsigned long rump_remote_clear(unsigned long dst, size_t n)
 	return n;
 }
 
-unsigned int sp_mem_collect(struct sp_task *st, struct rump_sp_out *outs,
-			    struct rumpuser_iovec *iov)
+/* Whether the data of an extent lie where the client can see them already. */
+static bool in_place(struct sp_task *st, const struct extent *e)
+{
+	return st->out_off && e->data >= st->room && e->data < st->room + st->roomlen;
+}
+
+unsigned int sp_mem_collect(struct sp_task *st, struct rump_sp_out *outs)
 {
 	unsigned int i, n = 0;
+	int there;
 
-	for (i = 0; i < st->req->nsegs; i++) {
-		const struct extent *e = &st->out[i];
+	/* In the order of their data: those in place come first. */
+	for (there = 1; there >= 0; there--) {
+		for (i = 0; i < st->req->nsegs; i++) {
+			const struct extent *e = &st->out[i];
 
-		if (e->hi == e->lo)
-			continue;
-		outs[n] = (struct rump_sp_out){
-			.addr = st->req->segs[i].addr + e->lo, .len = e->hi - e->lo,
-		};
-		iov[n++] = (struct rumpuser_iovec){ e->data + e->lo, e->hi - e->lo };
+			if (e->hi == e->lo || in_place(st, e) != (bool)there)
+				continue;
+			st->data[n] = e->data + e->lo;
+			outs[n++] = (struct rump_sp_out){
+				.addr = st->req->segs[i].addr + e->lo, .len = e->hi - e->lo,
+				.off = there,
+			};
+		}
 	}
 	if (st->glen) {
-		outs[n] = (struct rump_sp_out){ .addr = st->gaddr, .len = st->glen };
-		iov[n++] = (struct rumpuser_iovec){ st->gather, st->glen };
+		st->data[n] = st->gather;
+		outs[n++] = (struct rump_sp_out){ .addr = st->gaddr, .len = st->glen };
 	}
 	return n;
+}
+
+unsigned int sp_mem_lay_out(struct sp_task *st, struct rump_sp_out *outs, unsigned int n,
+			    size_t *lenp)
+{
+	struct rumpuser_iovec *iov = st->iov + 1;
+	size_t pos = *lenp, used = 0;
+	unsigned int i, niov = 0;
+
+	for (i = 0; i < n && outs[i].off; i++) {
+		used = st->data[i] - st->room;
+		outs[i].off = st->out_off + used;
+		used += outs[i].len;
+	}
+	if (used) {
+		iov[niov++] = (struct rumpuser_iovec){ NULL, st->out_off - pos };
+		iov[niov++] = (struct rumpuser_iovec){ st->room, used };
+		pos = st->out_off + used;
+	}
+	for (; i < n; i++) {
+		outs[i].off = pos;
+		iov[niov++] = (struct rumpuser_iovec){ st->data[i], outs[i].len };
+		pos += outs[i].len;
+	}
+	*lenp = pos;
+	return niov;
 }
 
 void sp_mem_forget(struct sp_task *st)
@@ -428,8 +467,9 @@ void sp_mem_forget(struct sp_task *st)
 			rumpuser_sp_release(st->chan, st->win[i].msg);
 	memset(st->win, 0, sizeof(st->win));
 	if (st->out_ready)
-		rumpuser_sp_buffer(st->chan, 0);
+		rumpuser_sp_buffer(st->chan, 0, &st->out_off);
 	st->out_ready = false;
+	st->out_off = 0;
 	kfree(st->gather);
 	st->gather = NULL;
 	st->glen = 0;

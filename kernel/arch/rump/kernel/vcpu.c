@@ -46,7 +46,7 @@
 #include <linux/sched/task_stack.h>
 #include <asm/irq_regs.h>
 #include <asm/switch_to.h>
-#include <rump/rumpuser.h>
+#include <rump/rumpuser_sp.h>
 #include "rump.h"
 
 #define SPIN_NS		10000		/* for which a waiting thread watches its vCPU ... */
@@ -458,6 +458,27 @@ static bool watch(struct rump_host *h, struct vcpu *v, u32 word, bool *take)
 	/* whoever released v just now may have relied on us */
 	*take = r == 2 || (r == 0 && could_run(h, v));
 	return r == 1 || *take;
+}
+
+/*
+ * In a sysproxy client's task that has answered: stays awake for the next message, if
+ * nobody else wants the vCPU and it is carried by its helper, whom no program waits for.
+ * True: it is there.
+ */
+bool rump_vcpu_linger(struct rumpuser_sp_chan *chan)
+{
+	struct vcpu *v = this_vcpu();
+	bool alone = undisputed(current), there;
+
+	if (this_host()->own != v)
+		return false;
+	there = rumpuser_sp_linger(chan, v->cpu, alone ? &v->state : NULL, VCPU_BUSY,
+				   READ_ONCE(v->deadline));
+	if (READ_ONCE(v->deadline) <= rumpuser_clock_mono())
+		rump_cpu_relax();
+	else if (READ_ONCE(v->state) & VCPU_PEND && v->irqs_on)
+		irq_run(false);
+	return there;
 }
 
 /* ---- waiting threads ---------------------------------------------------------------------- */

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sp_ring.c - sysproxy's messages in shared memory (<rump/rump_sp.h>, struct
+ * rump_sp_ring).
+ *
+ * One ring is one channel: a message each way at a time.  The memory is ours, sealed,
+ * so that no client can cut it off under us; what is in it is the client's.  So a
+ * message is copied out once, into a buffer of the ring's, and checked there; nothing
+ * is read twice, and nothing that is read decides about memory of ours before it was
+ * checked.
+ *
+ * Waiting.  Each ring has a bell, an eventfd in the epoll set (sp_wait.c), by edges: a
+ * bell costs the client one host call, and us none but the wait.  While both sides
+ * are awake there is none at all: a vCPU that has just served a client looks at its
+ * word for LINGER_NS, and at those of the others it has served ("hot" ones, HOT a
+ * vCPU), and only then has them ring again.  It does so where it has a core to itself:
+ * not if client and server may run on the same CPU only, nor if as many threads as
+ * there are cores look already, and rarely if it was in vain lately (wait.c).
+ *
+ * A client that believes it is looked at, and is not, rings before it sleeps.
+ *
+ * Limits: the host's number of mappings (vm.max_map_count) bounds that of rings, a
+ * client that gets none goes on by its socket.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "hostcall.h"
+#include "internal.h"
+#include "sp_msg.h"
+#include "sp_ring.h"
+
+#define NCPU_MAX	64
+#define HOT		16
+#define LOOKS		8		/* at words, between two at the clock */
+#define LINGER_NS	40000
+#define POLL_NS		50000		/* between two looks at the sockets meanwhile */
+#define KEPT		2048		/* of a ring's own buffer, bytes */
+
+_Static_assert(sizeof(struct rump_sp_ring) == RUMP_SP_RING_SIZE, "the file's size");
+_Static_assert(offsetof(struct rump_sp_ring, state) == RUMP_SP_RING_PART, "a page of its own");
+
+struct sp_ring {
+	struct rump_sp_ring *shm;
+	uint32_t seen;			/* turn of the last message that was taken */
+	uint32_t told;			/* of the last one that the kernel was told of */
+	uint32_t hot;			/* cpu + 1 of who looks at turn; 0: it is to ring */
+	uint32_t only_cpu;		/* as the client was told */
+	int bell;
+	int kept_used;
+	struct rumpuser_sp_msg kept;
+	_Alignas(16) char buf[KEPT];
+};
+
+static struct hot {
+	_Alignas(64) uint32_t lock;
+	unsigned int n;
+	struct rumpuser_sp_chan *c[HOT];
+	int64_t last;			/* when the kernel has looked for a message last */
+	int64_t polled;			/* and when somebody at the sockets */
+} hots[NCPU_MAX];
+
+static inline uint32_t turn_of(const struct sp_ring *r)
+{
+	return __atomic_load_n(&r->shm->turn, __ATOMIC_ACQUIRE);
+}
+
+/* ---- making ---------------------------------------------------------------------- */
+
+static int ring_file(void)
+{
+	long fd = host(SYS_memfd_create, "rump-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	long err;
+
+	if (fd < 0)
+		return fd;
+	err = host(SYS_ftruncate, fd, RUMP_SP_RING_SIZE);
+	if (!err)
+		err = host(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	if (err) {
+		host(SYS_close, fd);
+		return err;
+	}
+	return fd;
+}
+
+static struct sp_ring *ring_make(uint64_t name, int *filep)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLET, .data.u64 = SP_TAG_BELL | (name & ~SP_TAG_KIND(~0ull)),
+	};
+	struct sp_ring *r = malloc(sizeof(*r));
+	long p, file;
+
+	if (!r)
+		return NULL;
+	file = ring_file();
+	r->bell = host(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	p = file < 0 ? file : host(SYS_mmap, NULL, RUMP_SP_RING_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_SHARED, file, 0);
+	if (file < 0 || r->bell < 0 || host_failed(p) ||
+	    host(SYS_epoll_ctl, sp_epoll_fd, EPOLL_CTL_ADD, r->bell, &ev)) {
+		if (file >= 0)
+			host(SYS_close, file);
+		if (r->bell >= 0)
+			host(SYS_close, r->bell);
+		if (file >= 0 && !host_failed(p))
+			host(SYS_munmap, p, RUMP_SP_RING_SIZE);
+		free(r);
+		return NULL;
+	}
+	r->shm = (struct rump_sp_ring *)p;
+	r->seen = r->told = r->hot = r->kept_used = 0;
+	r->only_cpu = wait_only_cpu(rumpuser_clock_mono());
+	r->shm->server_cpu = r->only_cpu;
+	r->shm->bell = 1;
+	*filep = file;
+	return r;
+}
+
+void ring_free(struct sp_ring *r)
+{
+	if (!r)
+		return;
+	/* The client's copy would keep it in the set. */
+	host(SYS_epoll_ctl, sp_epoll_fd, EPOLL_CTL_DEL, r->bell, NULL);
+	host(SYS_close, r->bell);
+	host(SYS_munmap, r->shm, RUMP_SP_RING_SIZE);
+	free(r);
+}
+
+int rumpuser_sp_ring(struct rumpuser_sp_chan *c, uint64_t reqno)
+{
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+	struct rump_sp_reply a = {
+		.hdr = { .len = sizeof(a), .type = RUMP_SP_REPLY, .reqno = reqno },
+		.ret = c->ring ? -EBUSY : 0,
+	};
+	struct iovec iov = { &a, sizeof(a) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct sp_ring *r = NULL;
+	struct cmsghdr *cm;
+	int fds[2];
+	long n;
+
+	if (!c->ring) {
+		r = ring_make(slot_name(c), &fds[0]);
+		if (!r)
+			a.ret = -ENOMEM;
+	}
+	if (r) {
+		fds[1] = r->bell;
+		a.hdr.nfds = 2;
+		mh.msg_control = ctl;
+		mh.msg_controllen = sizeof(ctl);
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(fds));
+		memcpy(CMSG_DATA(cm), fds, sizeof(fds));
+	}
+	n = host(SYS_sendmsg, c->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (r) {
+		host(SYS_close, fds[0]);
+		sp_lock(&c->lock);
+		c->ring = r;
+		sp_unlock(&c->lock);
+	}
+	return n == sizeof(a) ? 0 : -ECONNRESET;
+}
+
+/* ---- messages in -------------------------------------------------------------------- */
+
+const char *ring_header(const struct rump_sp_ring *shm, struct rump_sp_hdr *hdr)
+{
+	const char *why;
+
+	memcpy(hdr, shm->request, sizeof(*hdr));
+	__asm__ volatile("" ::: "memory");	/* from now on it is ours */
+	why = sp_header_check(hdr);
+	if (why)
+		return why;
+	if (hdr->len > RUMP_SP_RING_REQUEST)
+		return "a message longer than its memory";
+	switch (hdr->type) {
+	case RUMP_SP_SYSCALL:
+	case RUMP_SP_COPY_REPLY:
+	case RUMP_SP_PREFORK:
+	case RUMP_SP_FORK_CANCEL:
+		return NULL;
+	}
+	return "a message that belongs on the socket";
+}
+
+const char *ring_message(const struct rump_sp_ring *shm, const struct rump_sp_hdr *hdr, void *to)
+{
+	memcpy((char *)to + sizeof(*hdr), shm->request + sizeof(*hdr), hdr->len - sizeof(*hdr));
+	__asm__ volatile("" ::: "memory");
+	memcpy(to, hdr, sizeof(*hdr));
+	return sp_message_check(to, 0);
+}
+
+int ring_take(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp, const char **why)
+{
+	struct sp_ring *r = c->ring;
+	uint32_t turn = turn_of(r);
+	struct rumpuser_sp_msg *msg;
+	struct rump_sp_hdr hdr;
+	struct buf *b;
+
+	*why = NULL;
+	if (turn == r->seen)
+		return -EAGAIN;
+	r->seen = turn;
+	*why = ring_header(r->shm, &hdr);
+	if (*why)
+		return -ECONNRESET;
+	if (hdr.len <= KEPT && !r->kept_used) {
+		r->kept_used = 1;
+		msg = &r->kept;
+		*msg = (struct rumpuser_sp_msg){ .hdr = (void *)r->buf, .fd = -1 };
+	} else {
+		sp_lock(&c->lock);
+		b = buf_get(c, hdr.len);
+		sp_unlock(&c->lock);
+		if (!b) {
+			*why = "no memory for its message";
+			return -ECONNRESET;
+		}
+		msg = &b->msg;
+	}
+	*why = ring_message(r->shm, &hdr, msg->hdr);
+	if (*why) {
+		rumpuser_sp_release(c, msg);
+		return -ECONNRESET;
+	}
+	*msgp = msg;
+	return 0;
+}
+
+int ring_release(struct sp_ring *r, struct rumpuser_sp_msg *msg)
+{
+	if (msg != &r->kept)
+		return 0;
+	r->kept_used = 0;
+	return 1;
+}
+
+/* ---- messages out ------------------------------------------------------------------- */
+
+void *ring_room(struct sp_ring *r, size_t size, uint32_t *off)
+{
+	if (size > RUMP_SP_RING_ANSWER - RUMP_SP_HEAD_MAX)
+		return NULL;
+	*off = RUMP_SP_HEAD_MAX;
+	return r->shm->answer + RUMP_SP_HEAD_MAX;
+}
+
+int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov)
+{
+	struct rump_sp_ring *shm = r->shm;
+	uint32_t state = RUMP_SP_SOCKET, old;
+	size_t total = 0, pos = 0;
+	unsigned int i;
+
+	for (i = 0; i < niov; i++)
+		total += iov[i].len;
+	if (__atomic_load_n(&shm->state, __ATOMIC_RELAXED) == RUMP_SP_ELSEWHERE)
+		return -EAGAIN;
+	if (total <= RUMP_SP_RING_ANSWER) {
+		for (i = 0; i < niov; pos += iov[i++].len)
+			if (iov[i].base && iov[i].base != shm->answer + pos)
+				memcpy(shm->answer + pos, iov[i].base, iov[i].len);
+		state = RUMP_SP_ANSWER;
+	}
+	old = __atomic_exchange_n(&shm->state, state, __ATOMIC_ACQ_REL);
+	if (old == RUMP_SP_ASLEEP)
+		host(SYS_futex, &shm->state, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return state == RUMP_SP_SOCKET || old == RUMP_SP_ELSEWHERE ? -EAGAIN : 0;
+}
+
+/* ---- looking ---------------------------------------------------------------------------- */
+
+/* Tells the kernel of a message that nobody was waiting for awake. */
+static void announce(struct rumpuser_sp_chan *c)
+{
+	struct sp_ring *r = c->ring;
+	uint32_t turn = turn_of(r);
+
+	if (turn == r->seen || turn == r->told)
+		return;
+	r->told = turn;
+	chan_event(c, RUMPUSER_SP_IN, 0);
+}
+
+void ring_rung(struct rumpuser_sp_chan *c)
+{
+	if (c->ring && turn_of(c->ring) != c->ring->seen)
+		chan_event(c, RUMPUSER_SP_IN, 0);
+}
+
+/* From now on c is to ring; what has come without is announced.  h is locked. */
+static void cool(struct hot *h, unsigned int i)
+{
+	struct rumpuser_sp_chan *c = h->c[i];
+
+	h->c[i] = h->c[--h->n];
+	c->ring->hot = 0;
+	__atomic_store_n(&c->ring->shm->bell, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	announce(c);
+}
+
+void ring_cool(struct rumpuser_sp_chan *c)
+{
+	struct hot *h;
+	unsigned int i;
+
+	if (!c->ring || !c->ring->hot)
+		return;
+	h = &hots[c->ring->hot - 1];
+	sp_lock(&h->lock);
+	for (i = 0; i < h->n; i++)
+		if (h->c[i] == c)
+			cool(h, i);
+	sp_unlock(&h->lock);
+}
+
+static void heat(struct rumpuser_sp_chan *c, unsigned int cpu)
+{
+	struct hot *h = &hots[cpu];
+
+	ring_cool(c);
+	sp_lock(&h->lock);
+	if (h->n == HOT)
+		cool(h, 0);
+	h->c[h->n++] = c;
+	c->ring->hot = cpu + 1;
+	__atomic_store_n(&c->ring->shm->bell, 0, __ATOMIC_RELAXED);
+	sp_unlock(&h->lock);
+}
+
+/* Has any of them, but not `but', said something? */
+static void look_at_all(struct hot *h, const struct rumpuser_sp_chan *but)
+{
+	unsigned int i;
+
+	if (h->n == 0 || (h->n == 1 && h->c[0] == but))
+		return;
+	sp_lock(&h->lock);
+	for (i = 0; i < h->n; i++)
+		if (h->c[i] != but)
+			announce(h->c[i]);
+	sp_unlock(&h->lock);
+}
+
+static void look_at_sockets(struct hot *h, unsigned int cpu, int64_t now)
+{
+	if (now - h->polled < POLL_NS)
+		return;
+	h->polled = now;
+	rumpuser_cpu_poll(cpu);
+}
+
+/*
+ * Until *word is not expected any more (1), c (or NULL) has a message (2), or it is
+ * late (0).
+ */
+static int look(struct hot *h, unsigned int cpu, const struct rumpuser_sp_chan *c,
+    const uint32_t *word, uint32_t expected, int64_t end)
+{
+	int64_t now;
+	int i;
+
+	do {
+		for (i = 0; i < LOOKS; i++) {
+			if (c && turn_of(c->ring) != c->ring->seen)
+				return 2;
+			if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != expected)
+				return 1;
+			__builtin_ia32_pause();
+		}
+		look_at_all(h, c);
+		now = rumpuser_clock_mono();
+		look_at_sockets(h, cpu, now);
+	} while (now < end);
+	return 0;
+}
+
+int rumpuser_sp_linger(struct rumpuser_sp_chan *c, unsigned int cpu, const uint32_t *word,
+    uint32_t expected, int64_t deadline)
+{
+	struct sp_ring *r = c->ring;
+	struct hot *h = &hots[cpu % NCPU_MAX];
+	unsigned int only;
+	int64_t now, end;
+	int seen;
+
+	if (!r)
+		return 0;
+	if (turn_of(r) != r->seen)
+		return 1;
+	now = rumpuser_clock_mono();
+	only = wait_only_cpu(now);
+	if (only != r->only_cpu)
+		__atomic_store_n(&r->shm->server_cpu, r->only_cpu = only, __ATOMIC_RELAXED);
+	h->last = now;
+	if (!wait_spin_begin(__atomic_load_n(&r->shm->client_cpu, __ATOMIC_RELAXED))) {
+		ring_cool(c);
+		look_at_all(h, c);
+		look_at_sockets(h, cpu, now);
+		return turn_of(r) != r->seen;
+	}
+	if (r->hot != cpu % NCPU_MAX + 1)
+		heat(c, cpu % NCPU_MAX);
+	end = now + LINGER_NS;
+	seen = word ? look(h, cpu, c, word, expected, end < deadline ? end : deadline) : 1;
+	if (!word)
+		look_at_all(h, c);
+	wait_spin_end(seen);
+	return seen == 2;
+}
+
+int ring_watch(unsigned int cpu, const uint32_t *word, uint32_t expected, int64_t deadline)
+{
+	struct hot *h = &hots[cpu % NCPU_MAX];
+	int64_t end = h->last + LINGER_NS;
+	uint32_t other = 0;
+	int seen = 0;
+
+	if (h->n == 0)
+		return 0;
+	wait_only_cpu(rumpuser_clock_mono());
+	sp_lock(&h->lock);
+	if (h->n)
+		other = __atomic_load_n(&h->c[0]->ring->shm->client_cpu, __ATOMIC_RELAXED);
+	sp_unlock(&h->lock);
+	if (rumpuser_clock_mono() < end && wait_spin_begin(other)) {
+		seen = look(h, cpu, NULL, word, expected, end < deadline ? end : deadline);
+		wait_spin_end(seen);
+	}
+	if (seen)
+		return 1;
+	sp_lock(&h->lock);
+	while (h->n)
+		cool(h, h->n - 1);
+	sp_unlock(&h->lock);
+	return 0;
+}
