@@ -44,14 +44,16 @@ static size_t read_string(char *to, uint64_t addr, size_t size)
 }
 
 /* Answers COPYIN, COPYINSTR or COPYOUT, whose fixed part has been read. */
-static int serve_copy(struct in *in, const struct rump_sp_copy *q)
+static int serve_copy(struct chan *c, struct in *in, const struct rump_sp_copy *q)
 {
 	struct rump_sp_copy_reply r = {
 		.hdr = { .len = sizeof(r), .type = RUMP_SP_COPY_REPLY, .reqno = q->hdr.reqno },
 	};
 	struct iovec iov[3] = { { &r, sizeof(r) } };
 	uint64_t n = q->size, done = 0;
-	void *buf;
+	size_t at = 0;
+	int i;
+	void *buf = NULL;
 	int err;
 
 	if (q->hdr.type == RUMP_SP_COPYOUT) {
@@ -72,7 +74,14 @@ static int serve_copy(struct in *in, const struct rump_sp_copy *q)
 		r.hdr.len += RUMP_SP_ALIGN(done);
 	}
 	r.ret = done || !n ? (int64_t)done : -EFAULT;
-	return chan_send(*in->fd, iov, 3, -1, NULL);
+	if (c->ring && r.hdr.len <= RUMP_SP_RING_REQUEST) {
+		for (i = 0; i < 3; at += iov[i++].iov_len)
+			ring_fill(c, at, iov[i].iov_base, iov[i].iov_len, 0);
+		ring_send(c);
+		return 0;
+	}
+	ring_prepare(c);
+	return chan_send(c->fd, iov, 3, -1, NULL);
 }
 
 static void raise_here(const struct rump_sp_sig *s)
@@ -93,7 +102,7 @@ static int take_reply(struct in *in, long *ret)
 	struct rump_sp_reply r;
 	struct rump_sp_out *outs;
 	struct rump_sp_sig *sigs;
-	uint64_t total = 0, stored;
+	uint64_t stored;
 	unsigned int i;
 	int err, fault = 0;
 
@@ -106,11 +115,14 @@ static int take_reply(struct in *in, long *ret)
 		return err;
 	outs = consume(in, r.nouts * sizeof(*outs));
 	sigs = consume(in, r.nsigs * sizeof(*sigs));
-	for (i = 0; i < r.nouts; i++)
-		total += outs[i].len;
-	if (total > in->left)
-		return -EPROTO;
 	for (i = 0; i < r.nouts; i++) {
+		/* in their order, and where they are said to be */
+		if (outs[i].off < in->len - in->left || outs[i].off > in->len ||
+		    outs[i].len > in->len - outs[i].off)
+			return -EPROTO;
+		err = skip(in, outs[i].off - (in->len - in->left));
+		if (err)
+			return err;
 		err = store(in, outs[i].addr, outs[i].len, &stored);
 		if (err)
 			return err;
@@ -125,39 +137,87 @@ static int take_reply(struct in *in, long *ret)
 	return 0;
 }
 
-/*
- * Waits for the first bytes of an answer, fixed bytes long, and a little more if
- * it is there.  A handler that runs meanwhile makes us send INTERRUPT, once.
- */
-static int await(struct in *in, size_t fixed, size_t more, uint64_t reqno, int *interrupted)
+/* A signal handler ran while we waited: the server is told, once. */
+static int tell_interrupt(const struct chan *c, uint64_t reqno, int *interrupted)
 {
-	const struct rump_sp_hdr *hdr = (const void *)in->buf;
 	struct rump_sp_hdr intr = {
 		.len = sizeof(intr), .type = RUMP_SP_INTERRUPT, .reqno = reqno
 	};
+
+	if (!interrupted || *interrupted)
+		return 0;
+	*interrupted = 1;
+	return send_small(c->fd, &intr);
+}
+
+/* How a wait is to go on. */
+struct wait {
+	struct chan *c;
+	uint64_t reqno;
+	int restarts;			/* a handler with SA_RESTART leaves it alone */
+	int *interrupted;		/* NULL: INTERRUPT is of no use */
+};
+
+/*
+ * Until something can be read from the socket; where that is not to be restarted, a
+ * recv(), which would be, is too much.
+ */
+static int poll_first(const struct wait *w)
+{
+	struct pollfd pfd = { .fd = w->c->fd, .events = POLLIN };
+
+	if (w->restarts || host(SYS_poll, &pfd, 1, -1) != -EINTR)
+		return 0;
+	return tell_interrupt(w->c, w->reqno, w->interrupted);
+}
+
+/* The first bytes of an answer, from the socket. */
+static int await_socket(const struct wait *w, struct in *in, size_t fixed, size_t more)
+{
 	long r;
 	int err;
 
-	in->have = in->pos = 0;
-	while (in->have < fixed) {
+	err = poll_first(w);
+	while (!err && in->have < fixed) {
 		r = host(SYS_recvfrom, *in->fd, in->buf + in->have, fixed + more - in->have,
 		    0, NULL, NULL);
-		if (r == -EINTR) {
-			if (interrupted && !*interrupted) {
-				*interrupted = 1;
-				err = send_small(*in->fd, &intr);
-				if (err)
-					return err;
-			}
-			continue;
-		}
-		if (r <= 0)
-			return r ? r : -ECONNRESET;
-		in->have += r;
+		if (r == -EINTR)
+			err = tell_interrupt(w->c, w->reqno, w->interrupted);
+		else if (r <= 0)
+			err = r ? r : -ECONNRESET;
+		else
+			in->have += r;
 	}
-	if (hdr->len < fixed)
+	return err;
+}
+
+/*
+ * Waits for the first bytes of an answer, fixed bytes long, and a little more if
+ * it is there.
+ */
+static int await(const struct wait *w, struct in *in, size_t fixed, size_t more)
+{
+	const struct rump_sp_hdr *hdr = (const void *)in->buf;
+	int err = 1;
+
+	in->fd = &w->c->fd;
+	in->ring = NULL;
+	in->have = in->pos = 0;
+	if (w->c->ring) {
+		while ((err = ring_await(w->c, w->restarts)) == -EINTR) {
+			err = tell_interrupt(w->c, w->reqno, w->interrupted);
+			if (err)
+				return err;
+		}
+		if (err == 0)
+			in->ring = w->c;
+	}
+	err = err ? await_socket(w, in, fixed, more) : need(in, fixed);
+	if (err)
+		return err;
+	if (hdr->len < fixed || (in->ring && hdr->len > RUMP_SP_RING_ANSWER))
 		return -EPROTO;
-	in->left = hdr->len;
+	in->len = in->left = hdr->len;
 	consume(in, fixed);
 	return 0;
 }
@@ -177,52 +237,52 @@ static int never_restarts(long nr)
 	return 0;
 }
 
-static void poll_first(struct in *in, uint64_t reqno, int *interrupted)
+/* By the ring.  -EFAULT: nothing was sent. */
+static int put_request(struct chan *c, const struct rump_sp_syscall *req, size_t head,
+    const struct marshal *m)
 {
-	struct pollfd pfd = { .fd = *in->fd, .events = POLLIN };
-	struct rump_sp_hdr intr = {
-		.len = sizeof(intr), .type = RUMP_SP_INTERRUPT, .reqno = reqno
-	};
+	const uint64_t tail[2] = { 0, RUMP_SP_END_OK };
+	size_t pos = head, pad = RUMP_SP_ALIGN(m->size) - m->size;
+	unsigned int i;
 
-	if (host(SYS_poll, &pfd, 1, -1) == -EINTR) {
-		*interrupted = 1;
-		send_small(*in->fd, &intr);
+	ring_fill(c, 0, req, head, 0);
+	for (i = 0; i < m->nsegs; i++) {
+		if (!(m->seg[i].flags & RUMP_SP_IN))
+			continue;
+		if (ring_fill(c, pos, m->data[i], m->seg[i].len,
+		    (uint64_t)m->data[i] == m->seg[i].addr) != m->seg[i].len)
+			return -EFAULT;
+		pos += m->seg[i].len;
 	}
+	ring_fill(c, pos, (const char *)&tail[1] - pad, pad + sizeof(tail[1]), 0);
+	ring_send(c);
+	return 0;
 }
 
-/* The request, with its memory.  -EFAULT: nothing was sent; 1: it was given up on the way. */
-static int send_request(struct chan *c, struct rump_sp_syscall *req, struct marshal *m,
-    int passfd)
+/* By the socket.  -EFAULT: nothing was sent; 1: it was given up on the way. */
+static int send_request(struct chan *c, struct rump_sp_syscall *req, size_t head,
+    const struct marshal *m, int passfd)
 {
 	struct iovec iov[RUMP_SP_SEGS_MAX + 2];
 	uint64_t tail[2] = { 0, RUMP_SP_END_OK };	/* padding, end word */
-	size_t head = sizeof(*req) + m->nsegs * sizeof(req->segs[0]);
-	size_t pad, total, done = 0, k;
+	size_t pad = RUMP_SP_ALIGN(m->size) - m->size, done = 0, k;
 	unsigned int i, n = 1;
 	int err;
 
-	for (i = 0; i < m->nsegs; i++) {
-		req->segs[i] = m->seg[i];
-		if (m->seg[i].flags & RUMP_SP_IN) {
-			req->segs[i].off += head;
-			iov[n].iov_base = (void *)m->data[i];
-			iov[n++].iov_len = m->seg[i].len;
-		}
-	}
-	pad = RUMP_SP_ALIGN(m->size) - m->size;
-	total = head + m->size + pad + sizeof(tail[1]);
-	req->nsegs = m->nsegs;
-	req->hdr.len = total;
 	iov[0] = (struct iovec){ req, head };
+	for (i = 0; i < m->nsegs; i++)
+		if (m->seg[i].flags & RUMP_SP_IN)
+			iov[n++] = (struct iovec){ (void *)m->data[i], m->seg[i].len };
 	iov[n++] = (struct iovec){ (char *)&tail[1] - pad, pad + sizeof(tail[1]) };
 
+	ring_prepare(c);
 	err = chan_send(c->fd, iov, n, passfd, &done);
 	if (err != -EFAULT || done == 0)
 		return err;
 	/* Half of it is out: complete it with anything, and say so at its end. */
 	tail[1] = RUMP_SP_END_ABORT;
-	for (; done < total - sizeof(tail[1]); done += k) {
-		k = total - sizeof(tail[1]) - done;
+	for (; done < req->hdr.len - sizeof(tail[1]); done += k) {
+		k = req->hdr.len - sizeof(tail[1]) - done;
 		if (k > sizeof(zeroes))
 			k = sizeof(zeroes);
 		iov[0] = (struct iovec){ (void *)zeroes, k };
@@ -230,10 +290,28 @@ static int send_request(struct chan *c, struct rump_sp_syscall *req, struct mars
 		if (err)
 			return err;
 	}
-	iov[0] = (struct iovec){ (char *)&tail[1] + (done - (total - sizeof(tail[1]))),
-	    total - done };
+	k = req->hdr.len - done;
+	iov[0] = (struct iovec){ (char *)&tail[2] - k, k };
 	err = chan_send(c->fd, iov, 1, -1, NULL);
 	return err ? err : 1;
+}
+
+/* The request, with its memory; results as send_request()'s. */
+static int request(struct chan *c, struct rump_sp_syscall *req, const struct marshal *m, int passfd)
+{
+	size_t head = sizeof(*req) + m->nsegs * sizeof(req->segs[0]);
+	unsigned int i;
+
+	for (i = 0; i < m->nsegs; i++) {
+		req->segs[i] = m->seg[i];
+		if (m->seg[i].flags & RUMP_SP_IN)
+			req->segs[i].off += head;
+	}
+	req->nsegs = m->nsegs;
+	req->hdr.len = head + RUMP_SP_ALIGN(m->size) + sizeof(uint64_t);
+	if (c->ring && passfd < 0 && req->hdr.len <= RUMP_SP_RING_REQUEST)
+		return put_request(c, req, head, m);
+	return send_request(c, req, head, m, passfd);
 }
 
 /* One request and its answer.  -EFAULT for bad memory on the way out, with *ret unset. */
@@ -246,32 +324,33 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 		    RUMP_SP_SEGS_MAX * sizeof(struct rump_sp_seg)];
 	} u;
 	struct in in;
-	uint64_t reqno = ++c->reqno;
 	int err, aborted, interrupted = 0;
+	struct wait w = {
+		.c = c, .reqno = ++c->reqno, .restarts = !never_restarts(nr),
+		.interrupted = &interrupted,
+	};
 
 	u.req.hdr = (struct rump_sp_hdr){
-		.type = RUMP_SP_SYSCALL, .nfds = passfd >= 0, .flags = flags, .reqno = reqno,
+		.type = RUMP_SP_SYSCALL, .nfds = passfd >= 0, .flags = flags,
+		.reqno = w.reqno,
 	};
 	u.req.nr = nr;
 	memcpy(u.req.args, args, sizeof(u.req.args));
 	u.req.reserved = 0;
-	err = send_request(c, &u.req, m, passfd);
+	err = request(c, &u.req, m, passfd);
 	if (err < 0)
 		return err;
 	aborted = err;
-	in.fd = &c->fd;
-	if (never_restarts(nr))
-		poll_first(&in, reqno, &interrupted);
 	for (;;) {
 		const struct rump_sp_hdr *hdr = (const void *)in.buf;
 
-		err = await(&in, sizeof(struct rump_sp_reply),
-		    m->nouts * sizeof(struct rump_sp_out), reqno, &interrupted);
+		err = await(&w, &in, sizeof(struct rump_sp_reply),
+		    m->nouts * sizeof(struct rump_sp_out));
 		if (err)
 			return err;
 		switch (hdr->type) {
 		case RUMP_SP_REPLY:
-			if (hdr->reqno != reqno)
+			if (hdr->reqno != w.reqno)
 				return -EPROTO;
 			err = take_reply(&in, ret);
 			return err ? err : aborted ? -EFAULT : 0;
@@ -281,7 +360,7 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 			struct rump_sp_copy q;
 
 			memcpy(&q, in.buf, sizeof(q));
-			err = serve_copy(&in, &q);
+			err = serve_copy(c, &in, &q);
 			if (err)
 				return err;
 			break;
@@ -336,13 +415,15 @@ long remote_syscall(long nr, const long args[6], int farfd)
 /* A message of a header, or more, and its answer of size bytes. */
 static int ask(struct chan *c, struct rump_sp_hdr *q, unsigned int type, void *answer, size_t size)
 {
-	struct in in = { .fd = &c->fd };
+	struct wait w = { .c = c, .restarts = 1 };
+	struct in in;
 	int err;
 
 	q->reqno = ++c->reqno;
+	ring_prepare(c);
 	err = send_small(c->fd, q);
 	if (!err)
-		err = await(&in, size, 0, q->reqno, NULL);
+		err = await(&w, &in, size, 0);
 	if (!err) {
 		memcpy(answer, in.buf, size);
 		if (((struct rump_sp_hdr *)answer)->type != type || in.left)

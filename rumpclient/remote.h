@@ -21,6 +21,8 @@ long chan_send(int fd, struct iovec *iov, unsigned int niov, int passfd, size_t 
 /* Sends one small message, hdr->len bytes. */
 int send_small(int fd, const void *hdr);
 
+struct chan;
+
 /*
  * Input of one message: what recv() has brought beyond what was wanted is kept
  * here.  The server sends nothing before we have answered, so no more than one
@@ -28,8 +30,9 @@ int send_small(int fd, const void *hdr);
  */
 struct in {
 	const atomic_int *fd;		/* may change while we wait */
+	const struct chan *ring;	/* whose memory the message is in; NULL: the socket */
 	size_t have, pos;
-	uint64_t left;			/* of the message, behind pos */
+	uint64_t len, left;		/* of the message; of that, what comes behind pos */
 	_Alignas(8) char buf[sizeof(struct rump_sp_reply) +
 	    RUMP_SP_OUTS_MAX * sizeof(struct rump_sp_out) +
 	    RUMP_SP_SIGS_MAX * sizeof(struct rump_sp_sig)];
@@ -54,6 +57,11 @@ struct chan {
 	atomic_int fd;
 	unsigned int gen;		/* of the session it belongs to; 0: never opened */
 	uint64_t reqno;
+	/* ring.c */
+	struct rump_sp_ring *ring;	/* NULL: the socket only */
+	atomic_int memfd, bell;
+	uint32_t turn;			/* of our last message */
+	int rung;			/* the bell, for it */
 };
 
 /* The channel for a call of this thread, which is under way until chan_put(). */
@@ -77,6 +85,31 @@ const char *session_url(void);
 int session_continue(int fd);
 /* BOUNCE bytes of this thread; NULL: no memory. */
 void *bounce(void);
+
+/* ---- ring.c: shared memory ---------------------------------------------------------------- */
+
+/* After this many messages of a channel it is worth while. */
+#define RING_CALLS	4
+
+/* Asks for it.  0: c->ring is set, or the server has refused; -errno: the channel is lost. */
+int ring_open(struct chan *c);
+void ring_close(struct chan *c);
+/* In the child of a fork. */
+void ring_forget(struct chan *c);
+/* Before any message of c, wherever it goes. */
+void ring_prepare(struct chan *c);
+/*
+ * Part of the next message, which has at most RUMP_SP_RING_REQUEST bytes.  theirs: the
+ * program's memory, which may be bad.  How many bytes, or -errno.
+ */
+long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs);
+/* The message is complete. */
+void ring_send(struct chan *c);
+/*
+ * Waits for the answer.  0: it is in the memory; 1: it is, or will be, on the socket;
+ * -EINTR: a signal handler ran meanwhile (restarts: one without SA_RESTART).
+ */
+int ring_await(struct chan *c, int restarts);
 
 /* ---- exec.c ---------------------------------------------------------------------------- */
 

@@ -194,6 +194,7 @@ static int chan_use(struct chan *c, int fd)
 
 	c->fd = fd;
 	c->reqno = 0;
+	c->ring = NULL;
 	for (i = 0; i < CHANS_MAX; i++) {
 		none = NULL;
 		if (atomic_compare_exchange_strong(&chans[(fd + i) % CHANS_MAX], &none, c)) {
@@ -236,6 +237,7 @@ static void chan_close(struct chan *c)
 	unsigned int i;
 
 	if (chan_is_open(c)) {
+		ring_close(c);
 		for (i = 0; i < CHANS_MAX; i++, me = c)
 			if (atomic_compare_exchange_strong(&chans[(c->fd + i) % CHANS_MAX],
 			    &me, NULL))
@@ -247,18 +249,23 @@ static void chan_close(struct chan *c)
 
 int remote_move_fd(int fd)
 {
+	atomic_int *number;
 	struct chan *c;
 	unsigned int i;
 	int new;
 
 	for (i = 0; i < CHANS_MAX; i++) {
 		c = atomic_load(&chans[i]);
-		if (!c || c->fd != fd)
+		if (!c)
+			continue;
+		number = c->fd == fd ? &c->fd : !c->ring ? NULL : c->memfd == fd ? &c->memfd :
+		    c->bell == fd ? &c->bell : NULL;
+		if (!number)
 			continue;
 		new = ownfd_dup(fd);
 		if (new < 0)
 			return new;
-		c->fd = new;
+		*number = new;
 		host(SYS_close, fd);
 		return 0;
 	}
@@ -303,7 +310,6 @@ void *bounce(void)
 	return self.bounce;
 }
 
-
 int chan_get(struct chan **cp)
 {
 	struct chan *c;
@@ -329,6 +335,15 @@ int chan_get(struct chan **cp)
 			return err;
 		}
 	}
+	/* In a child that shares our memory, the number would be the parent's. */
+	if (c->reqno == RING_CALLS && !c->ring) {
+		err = ring_open(c);
+		if (err) {
+			chan_close(c);
+			self.depth--;
+			return err;
+		}
+	}
 	*cp = c;
 	return 0;
 }
@@ -350,12 +365,16 @@ long lost(struct chan *c, int err)
 
 void remote_forget(void)
 {
+	unsigned int i;
+
 	memset(chans, 0, sizeof(chans));
 	ownfd_forget();
 	if (atomic_fetch_add(&session.gen, 1) + 1 == 0)
 		atomic_store(&session.gen, 1);
 	atomic_store(&session.joining, 0);
 	session.cookie = (struct rump_sp_cookie){ 0 };
+	for (i = 0; i < DEPTH; i++)
+		ring_forget(&self.chan[i]);
 	self.depth = 0;
 }
 

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ring.c - a channel's memory that the server sees, too (<rump/rump_sp.h>, struct
+ * rump_sp_ring).
+ *
+ * A thread that makes more than a few calls asks for it; then a call needs no host call
+ * while both sides are awake, and one each way where they share a CPU.  What the program
+ * points at is copied by the host (pwrite and pread on the memory's file), so that a bad
+ * address is an error here, too.
+ *
+ * Waiting: by looking at the word for SPIN_NS, if a CPU is left to the server, and less
+ * often if that was in vain lately; then in a futex, for NAP_NS; then at the socket, which
+ * also tells of the server's end.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "remote.h"
+
+#define SPIN_NS		40000
+#define LOOKS		16		/* at the word, between two at the clock */
+#define NAP_NS		13700000	/* not in step with the usual timers */
+#define CPU_AGE_NS	100000000	/* after which the CPUs are asked for again */
+#define MISSES		16
+#define RETRY		8
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv	449
+#endif
+
+/* struct futex_waitv, younger than some headers. */
+struct waitv {
+	uint64_t val, uaddr;
+	uint32_t flags, reserved;
+};
+
+static __thread struct {
+	int64_t asked;
+	unsigned int ncpu;
+	uint32_t only;			/* 1 + the only CPU we may run on, or 0 */
+	unsigned int misses;
+} self;
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* ---- set-up -------------------------------------------------------------------------- */
+
+/* The answer to RING, with its descriptors. */
+static int receive(struct chan *c, struct rump_sp_reply *r, int fds[2])
+{
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(2 * sizeof(int))];
+	struct iovec iov = { r, sizeof(*r) };
+	struct msghdr mh = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr *cm;
+	long n;
+
+	fds[0] = fds[1] = -1;
+	do
+		n = host(SYS_recvmsg, c->fd, &mh, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+	while (n == -EINTR);
+	cm = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
+	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS)
+		memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0));
+	if (n < 0)
+		return n;
+	return n == sizeof(*r) && r->hdr.type == RUMP_SP_REPLY && r->hdr.len == sizeof(*r) ? 0 :
+	    -EPROTO;
+}
+
+int ring_open(struct chan *c)
+{
+	struct rump_sp_hdr q = {
+		.len = sizeof(q), .type = RUMP_SP_RING, .reqno = ++c->reqno,
+	};
+	struct rump_sp_reply r;
+	int fds[2], i, err;
+	long p = -1;
+
+	err = send_small(c->fd, &q);
+	if (!err)
+		err = receive(c, &r, fds);
+	if (err)
+		return err;
+	for (i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			fds[i] = ownfd_take(fds[i]);
+	if (r.ret == 0 && fds[0] >= 0 && fds[1] >= 0)
+		p = host(SYS_mmap, NULL, RUMP_SP_RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    fds[0], 0);
+	if (r.ret || fds[0] < 0 || fds[1] < 0 || host_failed(p)) {
+		for (i = 0; i < 2; i++)
+			if (fds[i] >= 0)
+				ownfd_close(fds[i]);
+		/* It puts its messages into what we could not map. */
+		return r.ret ? 0 : -ENOMEM;
+	}
+	host(SYS_madvise, p, RUMP_SP_RING_SIZE, MADV_DONTFORK);
+	c->memfd = fds[0];
+	c->bell = fds[1];
+	c->turn = 0;
+	c->ring = (struct rump_sp_ring *)p;
+	return 0;
+}
+
+void ring_close(struct chan *c)
+{
+	if (!c->ring)
+		return;
+	host(SYS_munmap, c->ring, RUMP_SP_RING_SIZE);
+	ownfd_close(c->memfd);
+	ownfd_close(c->bell);
+	c->ring = NULL;
+}
+
+void ring_forget(struct chan *c)
+{
+	/* A handler that has forked goes back into the call: it is to find nothing there. */
+	if (c->ring)
+		host(SYS_mmap, c->ring, RUMP_SP_RING_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	c->ring = NULL;
+}
+
+/* ---- messages out --------------------------------------------------------------------- */
+
+static void ring_bell(struct chan *c)
+{
+	uint64_t one = 1;
+
+	host(SYS_write, c->bell, &one, sizeof(one));
+}
+
+void ring_prepare(struct chan *c)
+{
+	if (c->ring) {
+		c->rung = 0;
+		__atomic_store_n(&c->ring->state, RUMP_SP_AWAKE, __ATOMIC_RELAXED);
+	}
+}
+
+long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs)
+{
+	if (!theirs) {
+		memcpy(c->ring->request + at, data, n);
+		return n;
+	}
+	return host(SYS_pwrite64, c->memfd, data, n,
+	    offsetof(struct rump_sp_ring, request) + at);
+}
+
+void ring_send(struct chan *c)
+{
+	ring_prepare(c);
+	__atomic_exchange_n(&c->ring->turn, ++c->turn, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&c->ring->bell, __ATOMIC_RELAXED)) {
+		c->rung = 1;
+		ring_bell(c);
+	}
+}
+
+/* ---- waiting ------------------------------------------------------------------------------ */
+
+static uint32_t state_of(const struct rump_sp_ring *r)
+{
+	return __atomic_load_n(&r->state, __ATOMIC_ACQUIRE);
+}
+
+static void ask_cpus(struct rump_sp_ring *r, int64_t t)
+{
+	uint64_t mask[64];
+	long i, len;
+
+	if (self.asked == 0 || t - self.asked > CPU_AGE_NS) {
+		len = host(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+		self.ncpu = 0;
+		self.only = 0;
+		for (i = 0; i < len / 8; i++) {
+			self.ncpu += __builtin_popcountll(mask[i]);
+			if (mask[i])
+				self.only = 64 * i + 64 - __builtin_clzll(mask[i]);
+		}
+		if (self.ncpu != 1)
+			self.only = 0;
+		self.asked = t;
+	}
+	if (r->client_cpu != self.only)
+		__atomic_store_n(&r->client_cpu, self.only, __ATOMIC_RELAXED);
+}
+
+/* Looks at the state for a while, if that makes sense. */
+static void spin(struct rump_sp_ring *r)
+{
+	uint32_t theirs;
+	int64_t t, end;
+	int i;
+
+	/* An answer that comes at once costs no look at the clock. */
+	theirs = __atomic_load_n(&r->server_cpu, __ATOMIC_RELAXED);
+	if (self.ncpu > 1 || (self.only && theirs && theirs != self.only)) {
+		for (i = 0; i < LOOKS; i++) {
+			if (state_of(r) != RUMP_SP_AWAKE)
+				return;
+			__builtin_ia32_pause();
+		}
+	}
+	t = now();
+	ask_cpus(r, t);
+	if (self.ncpu < 2 && (theirs == 0 || theirs == self.only))
+		return;
+	if (self.misses >= MISSES && self.misses % RETRY) {
+		self.misses++;
+		return;
+	}
+	end = t + SPIN_NS;
+	do {
+		for (i = 0; i < LOOKS; i++) {
+			if (state_of(r) != RUMP_SP_AWAKE) {
+				self.misses = 0;
+				return;
+			}
+			__builtin_ia32_pause();
+		}
+	} while (now() < end);
+	self.misses++;
+}
+
+/*
+ * Until the state is not ASLEEP, or for NAP_NS.  -EINTR after a handler; if restarts,
+ * only after one without SA_RESTART.
+ */
+static long nap(struct rump_sp_ring *r, int restarts)
+{
+	struct timespec ts = { .tv_nsec = NAP_NS };
+	struct waitv w = {
+		.val = RUMP_SP_ASLEEP, .uaddr = (uintptr_t)&r->state, .flags = 2 /* 32 bits, shared */
+	};
+	int64_t end;
+
+	if (!restarts)
+		return host(SYS_futex, &r->state, FUTEX_WAIT, RUMP_SP_ASLEEP, &ts, NULL, 0);
+	/* Unlike FUTEX_WAIT, this one with a deadline knows SA_RESTART. */
+	end = now() + NAP_NS;
+	ts = (struct timespec){ end / 1000000000, end % 1000000000 };
+	return host(SYS_futex_waitv, &w, 1, 0, &ts, CLOCK_MONOTONIC, 0);
+}
+
+int ring_await(struct chan *c, int restarts)
+{
+	struct rump_sp_ring *r = c->ring;
+	uint32_t s;
+	long err;
+
+	spin(r);
+	while ((s = state_of(r)) != RUMP_SP_ANSWER && s != RUMP_SP_SOCKET) {
+		if (s == RUMP_SP_ELSEWHERE)
+			return 1;
+		if (s == RUMP_SP_AWAKE && !__atomic_compare_exchange_n(&r->state, &s,
+		    RUMP_SP_ASLEEP, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+			continue;
+		if (!c->rung) {
+			c->rung = 1;
+			ring_bell(c);
+		}
+		err = nap(r, restarts);
+		if (err == -EINTR)
+			return -EINTR;
+		if (err == -EAGAIN || err >= 0)
+			continue;
+		/* It takes long, or the host has no such call: also listen for the end. */
+		s = RUMP_SP_ASLEEP;
+		__atomic_compare_exchange_n(&r->state, &s, RUMP_SP_ELSEWHERE, 0,
+		    __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
+	}
+	return s == RUMP_SP_SOCKET;
+}
