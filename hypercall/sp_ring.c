@@ -46,13 +46,14 @@
 #define KEPT		2048		/* of a ring's own buffer, bytes */
 
 _Static_assert(sizeof(struct rump_sp_ring) == RUMP_SP_RING_SIZE, "the file's size");
-_Static_assert(offsetof(struct rump_sp_ring, state) == RUMP_SP_RING_PART, "a page of its own");
+_Static_assert(offsetof(struct rump_sp_ring, answered) == RUMP_SP_RING_PART, "a page of its own");
 
 struct sp_ring {
 	struct rump_sp_ring *shm;
-	uint32_t seen;			/* turn of the last message that was taken */
+	uint32_t seen;			/* asked, when the last message was taken */
 	uint32_t told;			/* of the last one that the kernel was told of */
-	uint32_t hot;			/* cpu + 1 of who looks at turn; 0: it is to ring */
+	uint32_t answered;
+	uint32_t hot;			/* cpu + 1 of who looks at it; 0: it is to ring */
 	uint32_t only_cpu;		/* as the client was told */
 	int bell;
 	int kept_used;
@@ -68,9 +69,9 @@ static struct hot {
 	int64_t polled;			/* and when somebody at the sockets */
 } hots[NCPU_MAX];
 
-static inline uint32_t turn_of(const struct sp_ring *r)
+static inline uint32_t asked(const struct sp_ring *r)
 {
-	return __atomic_load_n(&r->shm->turn, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&r->shm->asked, __ATOMIC_ACQUIRE);
 }
 
 /* ---- making ---------------------------------------------------------------------- */
@@ -118,7 +119,7 @@ static struct sp_ring *ring_make(uint64_t name, int *filep)
 		return NULL;
 	}
 	r->shm = (struct rump_sp_ring *)p;
-	r->seen = r->told = r->hot = r->kept_used = 0;
+	r->seen = r->told = r->answered = r->hot = r->kept_used = 0;
 	r->only_cpu = wait_only_cpu(rumpuser_clock_mono());
 	r->shm->server_cpu = r->only_cpu;
 	r->shm->bell = 1;
@@ -211,15 +212,15 @@ const char *ring_message(const struct rump_sp_ring *shm, const struct rump_sp_hd
 int ring_take(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp, const char **why)
 {
 	struct sp_ring *r = c->ring;
-	uint32_t turn = turn_of(r);
+	uint32_t n = asked(r);
 	struct rumpuser_sp_msg *msg;
 	struct rump_sp_hdr hdr;
 	struct buf *b;
 
 	*why = NULL;
-	if (turn == r->seen)
+	if (n == r->seen)
 		return -EAGAIN;
-	r->seen = turn;
+	r->seen = n;
 	*why = ring_header(r->shm, &hdr);
 	if (*why)
 		return -ECONNRESET;
@@ -267,24 +268,28 @@ void *ring_room(struct sp_ring *r, size_t size, uint32_t *off)
 int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov)
 {
 	struct rump_sp_ring *shm = r->shm;
-	uint32_t state = RUMP_SP_SOCKET, old;
+	uint32_t where = RUMP_SP_ON_SOCKET, sleep;
 	size_t total = 0, pos = 0;
 	unsigned int i;
 
 	for (i = 0; i < niov; i++)
 		total += iov[i].len;
-	if (__atomic_load_n(&shm->state, __ATOMIC_RELAXED) == RUMP_SP_ELSEWHERE)
-		return -EAGAIN;
 	if (total <= RUMP_SP_RING_ANSWER) {
+		where = RUMP_SP_IN_MEMORY;
 		for (i = 0; i < niov; pos += iov[i++].len)
 			if (iov[i].base && iov[i].base != shm->answer + pos)
 				memcpy(shm->answer + pos, iov[i].base, iov[i].len);
-		state = RUMP_SP_ANSWER;
 	}
-	old = __atomic_exchange_n(&shm->state, state, __ATOMIC_ACQ_REL);
-	if (old == RUMP_SP_ASLEEP)
-		host(SYS_futex, &shm->state, FUTEX_WAKE, 1, NULL, NULL, 0);
-	return state == RUMP_SP_SOCKET || old == RUMP_SP_ELSEWHERE ? -EAGAIN : 0;
+	__atomic_store_n(&shm->answer_where, where, __ATOMIC_RELAXED);
+	__atomic_store_n(&shm->answered, ++r->answered, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	sleep = __atomic_load_n(&shm->sleep, __ATOMIC_RELAXED);
+	if (sleep != RUMP_SP_AWAKE) {
+		sleep = __atomic_exchange_n(&shm->sleep, RUMP_SP_AWAKE, __ATOMIC_SEQ_CST);
+		if (sleep == RUMP_SP_ASLEEP)
+			host(SYS_futex, &shm->sleep, FUTEX_WAKE, 1, NULL, NULL, 0);
+	}
+	return where == RUMP_SP_ON_SOCKET || sleep == RUMP_SP_ELSEWHERE ? -EAGAIN : 0;
 }
 
 /* ---- looking ---------------------------------------------------------------------------- */
@@ -293,17 +298,17 @@ int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int n
 static void announce(struct rumpuser_sp_chan *c)
 {
 	struct sp_ring *r = c->ring;
-	uint32_t turn = turn_of(r);
+	uint32_t n = asked(r);
 
-	if (turn == r->seen || turn == r->told)
+	if (n == r->seen || n == r->told)
 		return;
-	r->told = turn;
+	r->told = n;
 	chan_event(c, RUMPUSER_SP_IN, 0);
 }
 
 void ring_rung(struct rumpuser_sp_chan *c)
 {
-	if (c->ring && turn_of(c->ring) != c->ring->seen)
+	if (c->ring && asked(c->ring) != c->ring->seen)
 		chan_event(c, RUMPUSER_SP_IN, 0);
 }
 
@@ -382,7 +387,7 @@ static int look(struct hot *h, unsigned int cpu, const struct rumpuser_sp_chan *
 
 	do {
 		for (i = 0; i < LOOKS; i++) {
-			if (c && turn_of(c->ring) != c->ring->seen)
+			if (c && asked(c->ring) != c->ring->seen)
 				return 2;
 			if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != expected)
 				return 1;
@@ -406,7 +411,7 @@ int rumpuser_sp_linger(struct rumpuser_sp_chan *c, unsigned int cpu, const uint3
 
 	if (!r)
 		return 0;
-	if (turn_of(r) != r->seen)
+	if (asked(r) != r->seen)
 		return 1;
 	now = rumpuser_clock_mono();
 	only = wait_only_cpu(now);
@@ -417,7 +422,7 @@ int rumpuser_sp_linger(struct rumpuser_sp_chan *c, unsigned int cpu, const uint3
 		ring_cool(c);
 		look_at_all(h, c);
 		look_at_sockets(h, cpu, now);
-		return turn_of(r) != r->seen;
+		return asked(r) != r->seen;
 	}
 	if (r->hot != cpu % NCPU_MAX + 1)
 		heat(c, cpu % NCPU_MAX);

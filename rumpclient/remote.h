@@ -60,7 +60,7 @@ struct chan {
 	/* ring.c */
 	struct rump_sp_ring *ring;	/* NULL: the socket only */
 	atomic_int memfd, bell;
-	uint32_t turn;			/* of our last message */
+	uint32_t asked, answered;	/* messages there and back */
 	int rung;			/* the bell, for it */
 };
 
@@ -97,7 +97,10 @@ void ring_close(struct chan *c);
 /* In the child of a fork. */
 void ring_forget(struct chan *c);
 /* Before any message of c, wherever it goes. */
-void ring_prepare(struct chan *c);
+static inline void ring_prepare(struct chan *c)
+{
+	c->rung = 0;
+}
 /*
  * Part of the next message, which has at most RUMP_SP_RING_REQUEST bytes.  theirs: the
  * program's memory, which may be bad.  How many bytes, or -errno.

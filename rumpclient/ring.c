@@ -109,7 +109,7 @@ int ring_open(struct chan *c)
 	host(SYS_madvise, p, RUMP_SP_RING_SIZE, MADV_DONTFORK);
 	c->memfd = fds[0];
 	c->bell = fds[1];
-	c->turn = 0;
+	c->asked = c->answered = 0;
 	c->ring = (struct rump_sp_ring *)p;
 	return 0;
 }
@@ -142,14 +142,6 @@ static void ring_bell(struct chan *c)
 	host(SYS_write, c->bell, &one, sizeof(one));
 }
 
-void ring_prepare(struct chan *c)
-{
-	if (c->ring) {
-		c->rung = 0;
-		__atomic_store_n(&c->ring->state, RUMP_SP_AWAKE, __ATOMIC_RELAXED);
-	}
-}
-
 long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs)
 {
 	if (!theirs) {
@@ -163,7 +155,8 @@ long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs
 void ring_send(struct chan *c)
 {
 	ring_prepare(c);
-	__atomic_exchange_n(&c->ring->turn, ++c->turn, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->ring->asked, ++c->asked, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&c->ring->bell, __ATOMIC_RELAXED)) {
 		c->rung = 1;
 		ring_bell(c);
@@ -172,9 +165,9 @@ void ring_send(struct chan *c)
 
 /* ---- waiting ------------------------------------------------------------------------------ */
 
-static uint32_t state_of(const struct rump_sp_ring *r)
+static int answered(const struct chan *c)
 {
-	return __atomic_load_n(&r->state, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&c->ring->answered, __ATOMIC_ACQUIRE) != c->answered;
 }
 
 static void ask_cpus(struct rump_sp_ring *r, int64_t t)
@@ -199,18 +192,18 @@ static void ask_cpus(struct rump_sp_ring *r, int64_t t)
 		__atomic_store_n(&r->client_cpu, self.only, __ATOMIC_RELAXED);
 }
 
-/* Looks at the state for a while, if that makes sense. */
-static void spin(struct rump_sp_ring *r)
+/* Looks for the answer for a while, if that makes sense. */
+static void spin(struct chan *c)
 {
-	uint32_t theirs;
+	struct rump_sp_ring *r = c->ring;
+	uint32_t theirs = __atomic_load_n(&r->server_cpu, __ATOMIC_RELAXED);
 	int64_t t, end;
 	int i;
 
 	/* An answer that comes at once costs no look at the clock. */
-	theirs = __atomic_load_n(&r->server_cpu, __ATOMIC_RELAXED);
 	if (self.ncpu > 1 || (self.only && theirs && theirs != self.only)) {
 		for (i = 0; i < LOOKS; i++) {
-			if (state_of(r) != RUMP_SP_AWAKE)
+			if (answered(c))
 				return;
 			__builtin_ia32_pause();
 		}
@@ -226,7 +219,7 @@ static void spin(struct rump_sp_ring *r)
 	end = t + SPIN_NS;
 	do {
 		for (i = 0; i < LOOKS; i++) {
-			if (state_of(r) != RUMP_SP_AWAKE) {
+			if (answered(c)) {
 				self.misses = 0;
 				return;
 			}
@@ -237,19 +230,19 @@ static void spin(struct rump_sp_ring *r)
 }
 
 /*
- * Until the state is not ASLEEP, or for NAP_NS.  -EINTR after a handler; if restarts,
- * only after one without SA_RESTART.
+ * Until it is not ASLEEP, or for NAP_NS.  -EINTR after a handler; if restarts, only
+ * after one without SA_RESTART.
  */
-static long nap(struct rump_sp_ring *r, int restarts)
+static long nap(uint32_t *sleep, int restarts)
 {
 	struct timespec ts = { .tv_nsec = NAP_NS };
 	struct waitv w = {
-		.val = RUMP_SP_ASLEEP, .uaddr = (uintptr_t)&r->state, .flags = 2 /* 32 bits, shared */
+		.val = RUMP_SP_ASLEEP, .uaddr = (uintptr_t)sleep, .flags = 2 /* 32 bits, shared */
 	};
 	int64_t end;
 
 	if (!restarts)
-		return host(SYS_futex, &r->state, FUTEX_WAIT, RUMP_SP_ASLEEP, &ts, NULL, 0);
+		return host(SYS_futex, sleep, FUTEX_WAIT, RUMP_SP_ASLEEP, &ts, NULL, 0);
 	/* Unlike FUTEX_WAIT, this one with a deadline knows SA_RESTART. */
 	end = now() + NAP_NS;
 	ts = (struct timespec){ end / 1000000000, end % 1000000000 };
@@ -258,30 +251,38 @@ static long nap(struct rump_sp_ring *r, int restarts)
 
 int ring_await(struct chan *c, int restarts)
 {
-	struct rump_sp_ring *r = c->ring;
-	uint32_t s;
+	uint32_t *sleep = &c->ring->sleep, mode = __atomic_load_n(sleep, __ATOMIC_RELAXED);
 	long err;
 
-	spin(r);
-	while ((s = state_of(r)) != RUMP_SP_ANSWER && s != RUMP_SP_SOCKET) {
-		if (s == RUMP_SP_ELSEWHERE)
-			return 1;
-		if (s == RUMP_SP_AWAKE && !__atomic_compare_exchange_n(&r->state, &s,
-		    RUMP_SP_ASLEEP, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
-			continue;
+	if (mode == RUMP_SP_AWAKE)
+		spin(c);
+	while (!answered(c) && mode != RUMP_SP_ELSEWHERE) {
+		mode = RUMP_SP_ASLEEP;
+		__atomic_store_n(sleep, mode, __ATOMIC_SEQ_CST);
+		if (answered(c))
+			break;
 		if (!c->rung) {
 			c->rung = 1;
 			ring_bell(c);
 		}
-		err = nap(r, restarts);
+		err = nap(sleep, restarts);
 		if (err == -EINTR)
 			return -EINTR;
-		if (err == -EAGAIN || err >= 0)
-			continue;
 		/* It takes long, or the host has no such call: also listen for the end. */
-		s = RUMP_SP_ASLEEP;
-		__atomic_compare_exchange_n(&r->state, &s, RUMP_SP_ELSEWHERE, 0,
-		    __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);
+		if (err < 0 && err != -EAGAIN) {
+			mode = RUMP_SP_ELSEWHERE;
+			__atomic_store_n(sleep, mode, __ATOMIC_SEQ_CST);
+		}
 	}
-	return s == RUMP_SP_SOCKET;
+	if (!answered(c)) {
+		c->answered++;
+		return 1;
+	}
+	c->answered++;
+	/* Was the server before us, and has sent it to where we said? */
+	if (mode != RUMP_SP_AWAKE &&
+	    __atomic_exchange_n(sleep, RUMP_SP_AWAKE, __ATOMIC_SEQ_CST) != mode &&
+	    mode == RUMP_SP_ELSEWHERE)
+		return 1;
+	return c->ring->answer_where == RUMP_SP_ON_SOCKET;
 }

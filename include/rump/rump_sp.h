@@ -252,16 +252,19 @@ struct rump_sp_copy_reply {
  * RING.  Its REPLY brings two descriptors: a memfd of RUMP_SP_RING_SIZE bytes that
  * starts with the following, and an eventfd, the bell.  From then on
  *
- * - the client puts a message into `request', adds 1 to turn, and adds 1 to the bell
+ * - the client puts a message into `request', adds 1 to asked, and then 1 to the bell
  *   if bell is not 0.  A message that is too long, or brings descriptors, goes over
  *   the socket; so does INTERRUPT;
- * - before it puts a message, the client sets state to AWAKE.  The server puts its
- *   message into `answer' and exchanges state for ANSWER, or for SOCKET if that is
- *   where the message is.  A client that has waited long in vain changes AWAKE or
- *   ASLEEP to ELSEWHERE, and reads the socket, where it also learns of the server's
- *   death: the server that finds this sends the message there;
- * - ASLEEP: FUTEX_WAKE on state wakes the client.  Before it sleeps the client rings
- *   the bell, if it has not done so with the message.
+ * - the server puts its message into `answer', or sends it over the socket, as
+ *   answer_where tells, adds 1 to answered, and then looks at sleep;
+ * - a client that waits in vain sets sleep to ASLEEP, and waits for its change by
+ *   FUTEX_WAIT, after it has looked at answered once more, and rung the bell, if it has
+ *   not done so with the message.  One that has waited long sets it to ELSEWHERE, and
+ *   reads the socket, where it also learns of the server's death.  The server that
+ *   exchanges ELSEWHERE for AWAKE sends its message there, too; if the client finds an
+ *   answer and changes it back before, it does not.
+ *
+ * What one side writes and the other waits for has a cache line, or lines, of its own.
  *
  * cpu: 1 + the number of the only CPU that the side may run on, or 0.  Who shares its
  * only CPU with the other side does not look at a word in vain.
@@ -272,27 +275,24 @@ struct rump_sp_copy_reply {
  */
 #define RUMP_SP_RING_PART	(33u << 12)	/* of the file, for each direction */
 #define RUMP_SP_RING_SIZE	(2 * RUMP_SP_RING_PART)
-enum rump_sp_state {
-	RUMP_SP_AWAKE,
-	RUMP_SP_ASLEEP,
-	RUMP_SP_ELSEWHERE,
-	RUMP_SP_ANSWER,
-	RUMP_SP_SOCKET,
-};
+enum rump_sp_sleep { RUMP_SP_AWAKE, RUMP_SP_ASLEEP, RUMP_SP_ELSEWHERE };
+enum rump_sp_where { RUMP_SP_IN_MEMORY, RUMP_SP_ON_SOCKET };
 struct rump_sp_ring {
 	/* the server's */
 	uint32_t bell;
 	uint32_t server_cpu;
 	uint32_t pad0[14];
-	/* the client's */
+	/* the client's; the server sets sleep to AWAKE */
+	uint32_t sleep;
 	uint32_t client_cpu;
-	uint32_t pad1[15];
-	uint32_t turn;
+	uint32_t pad1[14];
+	/* the client's */
+	uint32_t asked;
 	uint32_t pad2;
 	char request[RUMP_SP_RING_PART - 136];
-	/* a page of its own begins here */
-	uint32_t state;
-	uint32_t pad3;
+	/* the server's; a page of its own begins here */
+	uint32_t answered;
+	uint32_t answer_where;
 	char answer[RUMP_SP_RING_PART - 8];
 };
 #define RUMP_SP_RING_REQUEST	(RUMP_SP_RING_PART - 136u)	/* bytes of a message */

@@ -57,11 +57,14 @@ static void handle_event(struct sp_task *st, unsigned int ev)
 	spin_lock_irqsave(&st->lock, flags);
 	if (ev & RUMPUSER_SP_HUP && !st->hup) {
 		WRITE_ONCE(st->hup, true);
-		if (st->in_call)
+		smp_mb();
+		if (READ_ONCE(st->in_call))
 			interrupt_call(st);
 		sp_proc_left(st->proc);
 	}
-	if (ev & RUMPUSER_SP_INTR && st->in_call && st->call_reqno == READ_ONCE(st->intr_reqno))
+	smp_mb();
+	if (ev & RUMPUSER_SP_INTR && READ_ONCE(st->in_call) &&
+	    READ_ONCE(st->call_reqno) == READ_ONCE(st->intr_reqno))
 		interrupt_call(st);
 	if (READ_ONCE(st->waiting))
 		wake_up_process(st->task);
@@ -203,23 +206,31 @@ static int send_reply(struct sp_task *st, long ret)
 	return sp_send(st, st->iov, niov);
 }
 
-/* A call of ours ends or begins: from here to there it can be interrupted. */
+/*
+ * A call of ours begins or ends: from here to there it can be interrupted.  Without the
+ * lock, which handle_event() holds: whoever of us comes second sees the other.
+ */
 static void begin_call(struct sp_task *st, u64 reqno)
 {
+	WRITE_ONCE(st->call_reqno, reqno);
+	WRITE_ONCE(st->in_call, true);
+	smp_mb();
+	if (likely(!READ_ONCE(st->hup) && READ_ONCE(st->intr_reqno) != reqno))
+		return;
 	spin_lock_irq(&st->lock);
-	st->call_reqno = reqno;
-	st->in_call = true;
-	if (st->hup || READ_ONCE(st->intr_reqno) == reqno)
-		interrupt_call(st);
+	interrupt_call(st);
 	spin_unlock_irq(&st->lock);
 }
 
 static void end_call(struct sp_task *st)
 {
-	spin_lock_irq(&st->lock);
-	st->in_call = false;
-	spin_unlock_irq(&st->lock);
-	current->thread.interrupted = false;
+	WRITE_ONCE(st->in_call, false);
+	smp_mb();
+	if (unlikely(spin_is_locked(&st->lock))) {
+		spin_lock_irq(&st->lock);
+		spin_unlock_irq(&st->lock);
+	}
+	WRITE_ONCE(current->thread.interrupted, false);
 }
 
 static int do_syscall(struct sp_task *st, struct rumpuser_sp_msg *msg)
@@ -235,12 +246,11 @@ static int do_syscall(struct sp_task *st, struct rumpuser_sp_msg *msg)
 		st->out[i] = (struct extent){ 0 };
 	memcpy(&end, (char *)msg->hdr + msg->hdr->len - sizeof(end), sizeof(end));
 	ret = -EFAULT;
-	if (end == RUMP_SP_END_OK) {
-		begin_call(st, msg->hdr->reqno);
+	begin_call(st, msg->hdr->reqno);
+	if (end == RUMP_SP_END_OK)
 		ret = make_call(st);
-		end_call(st);
-	}
 	r = send_reply(st, ret);
+	end_call(st);
 	sp_mem_forget(st);
 	return r;
 }
