@@ -41,6 +41,7 @@
 #define NCPU_MAX	64
 #define HOT		16
 #define LOOKS		8		/* at words, between two at the clock */
+#define BRIEF_MAX	64
 #define LINGER_NS	40000
 #define POLL_NS		50000		/* between two looks at the sockets meanwhile */
 #define KEPT		2048		/* of a ring's own buffer, bytes */
@@ -55,6 +56,7 @@ struct sp_ring {
 	uint32_t answered;
 	uint32_t hot;			/* cpu + 1 of who looks at it; 0: it is to ring */
 	uint32_t only_cpu;		/* as the client was told */
+	unsigned int brief;		/* looks without a look at anything else */
 	int bell;
 	int kept_used;
 	struct rumpuser_sp_msg kept;
@@ -119,7 +121,7 @@ static struct sp_ring *ring_make(uint64_t name, int *filep)
 		return NULL;
 	}
 	r->shm = (struct rump_sp_ring *)p;
-	r->seen = r->told = r->answered = r->hot = r->kept_used = 0;
+	r->seen = r->told = r->answered = r->hot = r->brief = r->kept_used = 0;
 	r->only_cpu = wait_only_cpu(rumpuser_clock_mono());
 	r->shm->server_cpu = r->only_cpu;
 	r->shm->bell = 1;
@@ -339,16 +341,14 @@ void ring_cool(struct rumpuser_sp_chan *c)
 	sp_unlock(&h->lock);
 }
 
-static void heat(struct rumpuser_sp_chan *c, unsigned int cpu)
+static void heat(struct rumpuser_sp_chan *c, struct hot *h)
 {
-	struct hot *h = &hots[cpu];
-
 	ring_cool(c);
 	sp_lock(&h->lock);
 	if (h->n == HOT)
 		cool(h, 0);
 	h->c[h->n++] = c;
-	c->ring->hot = cpu + 1;
+	c->ring->hot = h - hots + 1;
 	__atomic_store_n(&c->ring->shm->bell, 0, __ATOMIC_RELAXED);
 	sp_unlock(&h->lock);
 }
@@ -375,10 +375,7 @@ static void look_at_sockets(struct hot *h, unsigned int cpu, int64_t now)
 	rumpuser_cpu_poll(cpu);
 }
 
-/*
- * Until *word is not expected any more (1), c (or NULL) has a message (2), or it is
- * late (0).
- */
+/* Until *word is not expected any more, or c (or NULL) has a message; 0: it is late. */
 static int look(struct hot *h, unsigned int cpu, const struct rumpuser_sp_chan *c,
     const uint32_t *word, uint32_t expected, int64_t end)
 {
@@ -388,7 +385,7 @@ static int look(struct hot *h, unsigned int cpu, const struct rumpuser_sp_chan *
 	do {
 		for (i = 0; i < LOOKS; i++) {
 			if (c && asked(c->ring) != c->ring->seen)
-				return 2;
+				return 1;
 			if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != expected)
 				return 1;
 			__builtin_ia32_pause();
@@ -400,6 +397,29 @@ static int look(struct hot *h, unsigned int cpu, const struct rumpuser_sp_chan *
 	return 0;
 }
 
+/*
+ * A client that answers at once costs no look at the clock; now and then the others get
+ * their turn.
+ */
+static bool look_briefly(struct hot *h, struct rumpuser_sp_chan *c, const uint32_t *word,
+    uint32_t expected)
+{
+	struct sp_ring *r = c->ring;
+	int i;
+
+	if (r->hot != h - hots + 1 || ++r->brief % BRIEF_MAX == 0)
+		return false;
+	look_at_all(h, c);
+	for (i = 0; i < LOOKS; i++) {
+		if (asked(r) != r->seen)
+			return true;
+		if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != expected)
+			break;
+		__builtin_ia32_pause();
+	}
+	return false;
+}
+
 int rumpuser_sp_linger(struct rumpuser_sp_chan *c, unsigned int cpu, const uint32_t *word,
     uint32_t expected, int64_t deadline)
 {
@@ -407,31 +427,30 @@ int rumpuser_sp_linger(struct rumpuser_sp_chan *c, unsigned int cpu, const uint3
 	struct hot *h = &hots[cpu % NCPU_MAX];
 	unsigned int only;
 	int64_t now, end;
-	int seen;
+	int seen = 1;
 
 	if (!r)
 		return 0;
-	if (asked(r) != r->seen)
+	if (word && look_briefly(h, c, word, expected))
 		return 1;
 	now = rumpuser_clock_mono();
 	only = wait_only_cpu(now);
 	if (only != r->only_cpu)
 		__atomic_store_n(&r->shm->server_cpu, r->only_cpu = only, __ATOMIC_RELAXED);
 	h->last = now;
+	look_at_sockets(h, cpu, now);
+	look_at_all(h, c);
 	if (!wait_spin_begin(__atomic_load_n(&r->shm->client_cpu, __ATOMIC_RELAXED))) {
 		ring_cool(c);
-		look_at_all(h, c);
-		look_at_sockets(h, cpu, now);
 		return asked(r) != r->seen;
 	}
-	if (r->hot != cpu % NCPU_MAX + 1)
-		heat(c, cpu % NCPU_MAX);
+	if (r->hot != h - hots + 1)
+		heat(c, h);
 	end = now + LINGER_NS;
-	seen = word ? look(h, cpu, c, word, expected, end < deadline ? end : deadline) : 1;
-	if (!word)
-		look_at_all(h, c);
+	if (word)
+		seen = look(h, cpu, c, word, expected, end < deadline ? end : deadline);
 	wait_spin_end(seen);
-	return seen == 2;
+	return asked(r) != r->seen;
 }
 
 int ring_watch(unsigned int cpu, const uint32_t *word, uint32_t expected, int64_t deadline)

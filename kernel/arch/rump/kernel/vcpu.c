@@ -474,9 +474,9 @@ bool rump_vcpu_linger(struct rumpuser_sp_chan *chan)
 		return false;
 	there = rumpuser_sp_linger(chan, v->cpu, alone ? &v->state : NULL, VCPU_BUSY,
 				   READ_ONCE(v->deadline));
-	if (READ_ONCE(v->deadline) <= rumpuser_clock_mono())
-		rump_cpu_relax();
-	else if (READ_ONCE(v->state) & VCPU_PEND && v->irqs_on)
+	if (!there)
+		rump_cpu_relax();	/* the clock */
+	else if (READ_ONCE(v->state) & VCPU_PEND)
 		irq_run(false);
 	return there;
 }
