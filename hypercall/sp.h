@@ -14,6 +14,7 @@
 #define SP_TAG_LISTEN	(SP_TAG_MISC | 0)
 #define SP_TAG_TIMER	(SP_TAG_MISC | 1)
 #define SP_TAG_KICK	(SP_TAG_MISC | 2)
+#define SP_TAG_CLOCK	(SP_TAG_MISC | 3)
 #define SP_TAG_BELL	(3ull << 62)	/* as SP_TAG_CHAN */
 #define SP_TAG_KIND(t)	((t) & 3ull << 62)
 #define SP_GEN_MASK	0x3fffffffu

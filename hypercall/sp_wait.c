@@ -7,6 +7,10 @@
  * owner that leaves, to run its vCPU, gives the set to one of those.  If nobody
  * is idle, a vCPU's clock tick looks into the set (io_poll).
  *
+ * The owner's deadline is a timerfd's business.  That is set anew only if it would come
+ * too late, since a vCPU's clock moves on with every little thing that it does: an early
+ * one costs the owner a look.
+ *
  * To end the owner's sleep, a descriptor in the set is written to: only it is in
  * need of this.  The order of who-owns and what-the-word-says is sequentially
  * consistent on both sides, so that one of them always sees the other.
@@ -15,12 +19,12 @@
  * descriptor, with a generation, makes an event that comes too late harmless.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 #include "cpuwait.h"
@@ -33,13 +37,10 @@
 #define EVENTS		64
 #define NSEC		1000000000LL
 
-#ifndef SYS_epoll_pwait2
-#define SYS_epoll_pwait2 441
-#endif
-
 int sp_epoll_fd = -1;
 
-static int kick_fd = -1;
+static int kick_fd = -1, clock_fd = -1;
+static _Atomic int64_t armed = RUMPUSER_FOREVER;	/* when the clock rings */
 static atomic_uint owner;			/* cpu + 1 of who is in the set, or 0 */
 static _Atomic(uint32_t *) asleep[NCPU_MAX];	/* words of the others */
 static __thread unsigned int serving;		/* cpu + 1 while this thread handles events */
@@ -140,39 +141,50 @@ static void ph_ready(uint64_t tag)
 
 /* ---- the wait -------------------------------------------------------------------- */
 
+/* Sees that the clock rings at deadline, or before. */
+static void arm(int64_t deadline)
+{
+	struct itimerspec it = {
+		.it_value = { .tv_sec = deadline / NSEC, .tv_nsec = deadline % NSEC },
+	};
+
+	if (deadline >= atomic_load_explicit(&armed, memory_order_relaxed))
+		return;
+	atomic_store(&armed, deadline);
+	if (deadline <= 0)
+		it.it_value.tv_nsec = 1;
+	host(SYS_timerfd_settime, clock_fd, TFD_TIMER_ABSTIME, &it, NULL);
+}
+
+/* Only the owner, who has armed it, may take it back. */
+static void clock_rings(int64_t deadline)
+{
+	uint64_t count;
+
+	if (deadline == 0)
+		return;
+	atomic_store(&armed, RUMPUSER_FOREVER);
+	host(SYS_read, clock_fd, &count, sizeof(count));
+}
+
 /* Waits until deadline (0: not at all) and handles what there is; events or -errno. */
 static int serve(int64_t deadline)
 {
 	struct epoll_event ev[EVENTS];
-	struct timespec ts = { 0 }, *timeout = &ts;
 	uint64_t count;
-	int64_t left;
 	long n;
 	int i;
 
-	if (deadline == RUMPUSER_FOREVER) {
-		timeout = NULL;
-	} else if (deadline > 0) {
-		left = deadline - rumpuser_clock_mono();
-		if (left > 0) {
-			ts.tv_sec = left / NSEC;
-			ts.tv_nsec = left % NSEC;
-		}
-	}
-	n = host(SYS_epoll_pwait2, sp_epoll_fd, ev, EVENTS, timeout, NULL, 0);
-	if (n == -ENOSYS) {		/* before Linux 5.11: in milliseconds, rounded up */
-		int ms = -1;
-
-		if (timeout)
-			ms = ts.tv_sec > INT_MAX / 1000 - 1 ? INT_MAX :
-			    ts.tv_sec * 1000 + (ts.tv_nsec + 999999) / 1000000;
-		n = host(SYS_epoll_pwait, sp_epoll_fd, ev, EVENTS, ms, NULL, 0);
-	}
+	if (deadline)
+		arm(deadline);
+	n = host(SYS_epoll_pwait, sp_epoll_fd, ev, EVENTS, deadline ? -1 : 0, NULL, 0);
 	for (i = 0; i < n; i++) {
 		uint64_t tag = ev[i].data.u64;
 
 		if (tag == SP_TAG_KICK)
 			host(SYS_read, kick_fd, &count, sizeof(count));
+		else if (tag == SP_TAG_CLOCK)
+			clock_rings(deadline);
 		else if (SP_TAG_KIND(tag) == SP_TAG_CHAN)
 			sp_chan_ready(tag, ev[i].events);
 		else if (SP_TAG_KIND(tag) == SP_TAG_BELL)
@@ -212,7 +224,7 @@ static int io_wait(unsigned int cpu, uint32_t *word, uint32_t expected, int64_t 
 			break;
 		}
 	}
-	return n == 0 ? -ETIMEDOUT : n < 0 ? n : 0;
+	return n < 0 ? n : 0;
 }
 
 static void io_kick(unsigned int cpu, uint32_t *word)
@@ -256,9 +268,13 @@ int sp_wait_start(void)
 	sp_epoll_fd = fd < 0 ? fd : hostfd_take(fd);
 	fd = host(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
 	kick_fd = fd < 0 ? fd : hostfd_take(fd);
-	if (sp_epoll_fd < 0 || kick_fd < 0)
+	fd = host(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	clock_fd = fd < 0 ? fd : hostfd_take(fd);
+	if (sp_epoll_fd < 0 || kick_fd < 0 || clock_fd < 0)
 		return -EMFILE;
 	err = sp_wait_add(kick_fd, EPOLLIN, SP_TAG_KICK);
+	if (!err)
+		err = sp_wait_add(clock_fd, EPOLLIN, SP_TAG_CLOCK);
 	if (!err)
 		cpuwait_set_ops(&ops);
 	return err;
