@@ -20,8 +20,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
+#include "fault.h"
 #include "hostsig.h"
 #include "internal.h"
 
@@ -41,6 +43,14 @@ static struct {
 	struct hostsig_action act;
 	atomic_uint seq;
 } program[2];
+
+/* What fault.h promises.  start is set last, and cleared first. */
+#define REPLACED	64
+static struct {
+	_Atomic uintptr_t start;
+	size_t len;
+	atomic_uint *flag;
+} replaced[REPLACED];
 
 /* Known to debuggers and unwinders by its very bytes. */
 __asm__(
@@ -128,6 +138,51 @@ static void pass_on(int sig, siginfo_t *info, ucontext_t *uc)
 	/* Returning restores the mask in uc. */
 }
 
+int fault_replace(void *start, size_t len, atomic_uint *flag)
+{
+	unsigned int i;
+	int err = -ENOSPC;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < REPLACED && err; i++) {
+		if (atomic_load(&replaced[i].start))
+			continue;
+		replaced[i].len = len;
+		replaced[i].flag = flag;
+		atomic_store(&replaced[i].start, (uintptr_t)start);
+		err = 0;
+	}
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+void fault_replace_end(void *start)
+{
+	unsigned int i;
+
+	for (i = 0; i < REPLACED; i++)
+		if (atomic_load(&replaced[i].start) == (uintptr_t)start)
+			atomic_store(&replaced[i].start, 0);
+}
+
+static bool replace(const siginfo_t *info)
+{
+	uintptr_t at = (uintptr_t)info->si_addr, start;
+	unsigned int i;
+	long ret;
+
+	for (i = 0; i < REPLACED; i++) {
+		start = atomic_load(&replaced[i].start);
+		if (!start || at < start || at - start >= replaced[i].len)
+			continue;
+		ret = host(SYS_mmap, start, replaced[i].len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+		atomic_store(replaced[i].flag, 1);
+		return !host_failed(ret);
+	}
+	return false;
+}
+
 static void handler(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
@@ -135,6 +190,8 @@ static void handler(int sig, siginfo_t *info, void *context)
 	unsigned int i, n = atomic_load(&nranges);
 
 	if (info->si_code > 0) {
+		if (sig == SIGBUS && replace(info))
+			return;
 		for (i = 0; i < n; i++) {
 			if (pc >= ranges[i].start && pc < ranges[i].end) {
 				uc->uc_mcontext.gregs[REG_RIP] = ranges[i].fixup;

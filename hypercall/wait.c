@@ -14,6 +14,7 @@
  * one must be there for whoever is to change the word.  A thread whose looking
  * was in vain SPIN_MISSES times in a row does it only at each SPIN_RETRY-th wait,
  * until it succeeds.  The same goes for other loops that look (wait_spin_begin()).
+ * A spinning thread looks at the network's queues, too (spin.h).
  */
 #include <errno.h>
 #include <limits.h>
@@ -25,6 +26,7 @@
 
 #include "hostcall.h"
 #include "internal.h"
+#include "spin.h"
 
 #define BUCKETS		256
 #define CACHE_LINE	64
@@ -133,6 +135,7 @@ int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns, unsigned i
     int (*look)(void *), void *arg)
 {
 	int64_t now, end, next;
+	uint32_t set;
 	int r = 0, i;
 
 	if (changed(word, expected))
@@ -143,10 +146,11 @@ int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns, unsigned i
 		return 0;
 	end = now + ns;
 	next = now + every;
+	set = spin_begin();
 	do {
 		for (i = 0; i < SPIN_LOOKS && !r; i++) {
 			pause_cpu();
-			r = changed(word, expected);
+			r = changed(word, expected) || (set && spin_look(set));
 		}
 		now = rumpuser_clock_mono();
 		if (!r && now >= next) {
@@ -155,6 +159,7 @@ int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns, unsigned i
 				r = 2;
 		}
 	} while (!r && now < end);
+	spin_end(set);
 	wait_spin_end(r);
 	return r;
 }

@@ -42,6 +42,8 @@ static struct {
 	int ndrives;
 	char **mounts;
 	int nmounts;
+	char **netifs;
+	int nnetifs;
 	/* for `rump run' */
 	int status_fd;		/* 'R' when ready, 'Q' when ending */
 	int hold_fd;		/* hang-up: end with the last client */
@@ -61,12 +63,14 @@ static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *fmt,
 }
 
 static const char usage_text[] =
-"usage: rump_server [-s] [-c NCPU] [-r MEMORY] [-d DRIVESPEC]... [-m MOUNTSPEC]... URL\n"
+"usage: rump_server [-s] [-c NCPU] [-r MEMORY] [-d DRIVESPEC]... [-m MOUNTSPEC]...\n"
+"                   [-i IFSPEC]... URL\n"
 "  -s, --stay           stay in the foreground\n"
 "  -c, --ncpu NCPU      virtual CPUs of the kernel (1)\n"
 "  -r, --memory MEMORY  its memory, in bytes or with a suffix k, m, g\n"
 "  -d, --drive key=/dev/NAME,hostpath=FILE,size=host|N[,offset=N][,ro]\n"
 "  -m, --mount SOURCE:DIR[,type=T][,ro][,part=N]\n"
+"  -i, --interface NAME,link=KIND[:WHERE][,mac=..][,mtu=N][,queues=N][,WORD[=VALUE]]...\n"
 "  -v, --verbose        the kernel's messages go to stderr\n"
 "  --allow-uid USER     this user's programs may be clients, too; also a number\n"
 "  --allow-gid GROUP    the same for the members of a group\n"
@@ -112,12 +116,12 @@ static void add_drive(char *arg)
 	opt.drive_args[opt.ndrives++] = arg;
 }
 
-static void add_mount(char *arg)
+static void append(char ***list, int *n, char *arg)
 {
-	opt.mounts = reallocarray(opt.mounts, opt.nmounts + 1, sizeof(char *));
-	if (!opt.mounts)
+	*list = reallocarray(*list, *n + 1, sizeof(char *));
+	if (!*list)
 		die("out of memory");
-	opt.mounts[opt.nmounts++] = arg;
+	(*list)[(*n)++] = arg;
 }
 
 /* A user or group by its name or number; lookup gives the number of a name, or -1. */
@@ -161,6 +165,7 @@ static void parse_options(int argc, char **argv)
 		{ "memory", required_argument, NULL, 'r' },
 		{ "drive", required_argument, NULL, 'd' },
 		{ "mount", required_argument, NULL, 'm' },
+		{ "interface", required_argument, NULL, 'i' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "hold-fd", required_argument, NULL, OPT_HOLD },
@@ -174,7 +179,7 @@ static void parse_options(int argc, char **argv)
 	uint64_t bytes;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "sc:r:d:m:vh", longs, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "sc:r:d:m:i:vh", longs, NULL)) >= 0) {
 		switch (c) {
 		case 's':
 			opt.foreground = 1;
@@ -193,7 +198,10 @@ static void parse_options(int argc, char **argv)
 			add_drive(optarg);
 			break;
 		case 'm':
-			add_mount(optarg);
+			append(&opt.mounts, &opt.nmounts, optarg);
+			break;
+		case 'i':
+			append(&opt.netifs, &opt.nnetifs, optarg);
 			break;
 		case 'v':
 			set_param("RUMP_VERBOSE", "1");
@@ -266,8 +274,9 @@ static int start(void)
 {
 	int i, err;
 
-	/* Mounts of an embedded kernel are none of a server's. */
+	/* Mounts and interfaces of an embedded kernel are none of a server's. */
 	unsetenv("RUMP_MOUNT");
+	unsetenv("RUMP_IF");
 	err = rump_init();
 	if (err)
 		return err;
@@ -285,6 +294,11 @@ static int start(void)
 	}
 	for (i = 0; i < opt.nmounts; i++) {
 		err = rump_pub_mount(opt.mounts[i]);
+		if (err)
+			return err;
+	}
+	for (i = 0; i < opt.nnetifs; i++) {
+		err = rump_pub_netif_create(opt.netifs[i]);
 		if (err)
 			return err;
 	}

@@ -15,7 +15,7 @@ static const struct command {
 	const char *synopsis, *what;
 } commands[] = {
 	{ "run", cmd_run,
-	  "[--server URL] [--mount SPEC]... [--ncpu N] [--mem M] [--] PROGRAM [ARG]...",
+	  "[--server URL] [--mount SPEC]... [--if SPEC]... [--net] [--ncpu N] [--mem M] [--] PROGRAM [ARG]...",
 	  "run a program on a rump kernel: the one of a rump_server, or one of its own" },
 	{ "halt", cmd_halt, "URL",
 	  "end a rump_server; returns when its file systems are unmounted" },

@@ -53,6 +53,8 @@ static void parse_options(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "server", required_argument, NULL, 's' },
 		{ "mount", required_argument, NULL, 'm' },
+		{ "if", required_argument, NULL, 'i' },
+		{ "net", no_argument, NULL, 'n' },
 		{ "ncpu", required_argument, NULL, 'c' },
 		{ "mem", required_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -71,6 +73,14 @@ static void parse_options(int argc, char **argv)
 			server_arg("-m");
 			server_arg(optarg);
 			break;
+		case 'n':
+			server_arg("-i");
+			server_arg("virt0,link=slirp");
+			break;
+		case 'i':
+			server_arg("-i");
+			server_arg(optarg);
+			break;
 		case 'c':
 			server_arg("-c");
 			server_arg(optarg);
@@ -84,14 +94,15 @@ static void parse_options(int argc, char **argv)
 			break;
 		default:
 			die(1, "run: %s: not an option, or without its value; known are --server, "
-			    "--mount, --ncpu, --mem and --verbose", argv[optind - 1]);
+			    "--mount, --if, --net, --ncpu, --mem and --verbose", argv[optind - 1]);
 		}
 	}
 	if (optind == argc)
 		die(1, "run: the program to run is missing");
 	if (opt.server && opt.nargs > 1)
 		die(1, "run: %s is for a kernel of its own, and not possible with --server",
-		    opt.args[1][1] == 'm' ? "--mount" : "an option of the kernel");
+		    opt.args[1][1] == 'm' ? "--mount" : opt.args[1][1] == 'i' ? "--if" :
+		    "an option of the kernel");
 	opt.program = argv + optind;
 }
 

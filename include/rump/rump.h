@@ -27,6 +27,8 @@ extern "C" {
  *	RUMP_VERBOSE	1: kernel messages go to stderr
  *	RUMP_MOUNT	mount specifications, see rump_pub_mount(), separated by
  *			blanks or newlines
+ *	RUMP_IF		network interfaces, see rump_pub_netif_create(), separated in
+ *			the same way
  * A value that cannot be used is -EINVAL, after one line on stderr that quotes it.
  */
 int rump_init(void);
@@ -83,6 +85,16 @@ int rump_pub_etfs_remove(const char *key);
  * colon, a comma, a backslash, and a blank in RUMP_MOUNT.
  */
 int rump_pub_mount(const char *spec);
+
+/*
+ * A network interface by the specification NAME,link=KIND[:WHERE][,mac=XX:XX:XX:XX:XX:XX]
+ * [,mtu=N][,queues=N][,pcap=FILE][,noconfig][,isolate][,WORD[=VALUE]]...; on failure
+ * one line on stderr quotes what is wrong.  Links, and the words of their own, are in
+ * rump_netif(5).  A comma or backslash in a value has a backslash before it, and in
+ * RUMP_IF a blank, too.  -EEXIST: there is one of that name.
+ */
+int rump_pub_netif_create(const char *spec);
+int rump_pub_netif_destroy(const char *name);	/* -ENODEV */
 
 /* Unmounts all file systems, writes everything back, ends the kernel's work;
  * later calls return -ESHUTDOWN.  Does nothing where no kernel has been booted. */

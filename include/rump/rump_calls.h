@@ -35,6 +35,16 @@
 /* In revents after ARM and RING, not counted: other processes have this file open, too. */
 #define RUMP_POLL_SHARED	0x4000
 #define RUMP_CALL_POLL_ARM	(RUMP_CALL_BASE + 2)
-#define RUMP_CALL_END		(RUMP_CALL_BASE + 3)
+/*
+ * netif(int op, const char *text, char *buf, size_t len): network interfaces.  ADD: text
+ * is a specification (rump_pub_netif_create()); one line on what is wrong with it goes to
+ * buf.  DEL: text is a name.  LIST: the bytes of a line NAME<tab>SPECIFICATION for each, of
+ * which as many as fit are in buf.
+ */
+#define RUMP_CALL_NETIF		(RUMP_CALL_BASE + 3)
+#define RUMP_NETIF_ADD		0
+#define RUMP_NETIF_DEL		1
+#define RUMP_NETIF_LIST		2
+#define RUMP_CALL_END		(RUMP_CALL_BASE + 4)
 
 #endif

@@ -36,6 +36,8 @@ extern "C" {
 #define INT64_MAX		((int64_t)0x7fffffffffffffffLL)
 #endif
 
+struct rumpuser_net_request;
+
 /*
  * What the kernel offers to the hypercall library.  The table lives as long
  * as the kernel.  All of these may run on any host thread and only post:
@@ -51,8 +53,10 @@ struct rumpuser_upcalls {
 	void (*thread_exit)(void *host);
 	/* The last copy of a placeholder was closed (rumpuser_ph_watch). */
 	void (*ph_gone)(void *cookie);
-	/* A link has received frames, or can send again (rumpuser_net_*). */
+	/* A queue of a network link wants to be looked at (rumpuser_net.h). */
 	void (*net_ready)(void *cookie);
+	/* A request that rumpuser_net_submit() took was carried out. */
+	void (*net_done)(struct rumpuser_net_request *req);
 };
 
 /*

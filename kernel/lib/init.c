@@ -2,8 +2,8 @@
 /*
  * init.c - booting, once, by whichever thread comes first; the others wait.
  *
- * The mounts of RUMP_MOUNT are a part of it: nobody sees the kernel without them,
- * but the thread that makes them, which comes through here again.  What went
+ * The mounts of RUMP_MOUNT and the interfaces of RUMP_IF are a part of it: nobody sees
+ * the kernel without them, but the thread that makes them, which comes through here again.  What went
  * wrong stays wrong: a kernel cannot be booted twice in one process.
  */
 #include <errno.h>
@@ -15,6 +15,7 @@
 
 #include "init.h"
 #include "mount.h"
+#include "netif.h"
 #include "params.h"
 #include "rumpk.h"
 #include "trim.h"
@@ -25,7 +26,8 @@ static uint32_t state = NONE;
 static int booter;		/* host thread id */
 static int result;		/* once DONE */
 
-static int mount_all(void)
+/* What the variable lists is carried out; nothing if it is not set. */
+static int do_list(const char *variable, int (*carry_out)(const char *who, const char *list))
 {
 	const size_t len = 64 * 1024;
 	char *specs = malloc(len);
@@ -33,11 +35,11 @@ static int mount_all(void)
 
 	if (!specs)
 		return -ENOMEM;
-	err = rumpuser_getparam("RUMP_MOUNT", specs, len);
+	err = rumpuser_getparam(variable, specs, len);
 	if (err == -E2BIG)
-		rumpuser_warn("RUMP_MOUNT: its value is longer than %zu bytes", len - 1);
+		rumpuser_warn("%s: its value is longer than %zu bytes", variable, len - 1);
 	if (!err)
-		err = mount_list("RUMP_MOUNT", specs);
+		err = carry_out(variable, specs);
 	else if (err == -ENOENT)
 		err = 0;
 	free(specs);
@@ -56,7 +58,9 @@ static int boot(void)
 		rumpuser_warn("RUMP_MEMLIMIT: the host has no %llu MB for the kernel",
 		    (unsigned long long)params.mem >> 20);
 	if (!err)
-		err = mount_all();
+		err = do_list("RUMP_MOUNT", mount_list);
+	if (!err)
+		err = do_list("RUMP_IF", netif_list);
 	return err;
 }
 

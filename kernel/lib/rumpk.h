@@ -61,6 +61,14 @@ int rumpk_shutdown(void);
 int rumpk_blk_add(const char *name, void *handle, const struct rumpuser_blk_info *info);
 int rumpk_blk_del(const char *name);
 
+/*
+ * A network interface as spec says (rumpuser_net.h), and its end.  why: 256 bytes, for one
+ * line on what is wrong.  del: -ENODEV.
+ */
+int rumpk_net_add(const char *spec, char *why);
+int rumpk_net_del(const char *name);
+void rumpk_net_del_all(void);
+
 /* Serves clients on url from now on (sysproxy).  -EINVAL: bad URL, after one
  * line that quotes it; -EADDRINUSE. */
 int rumpk_sp_start(const char *url);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * shutdown.c - the end: everything written back and unmounted, so that images
- * are clean, and the host's files given back.
+ * are clean, its network interfaces gone, and the host's files given back.
  *
  * Files that processes of the rump kernel hold open would keep file systems busy.
  * A server's clients are ended, so that they lose theirs; so do the calling
@@ -41,6 +41,7 @@ int rump_pub_shutdown(void)
 	err = rump_pub_lwproc_switch(NULL);
 	if (!err)
 		drop_files();
+	rumpk_net_del_all();
 	mount_undo_all();
 	rump_syscall(SYS_sync, 0, 0, 0, 0, 0, 0);
 	err = rumpk_shutdown();

@@ -380,6 +380,9 @@ long rump_private_call(long nr, const long args[6])
 		return fd_adopt(args[0]);
 	case RUMP_CALL_POLL_ARM:
 		return poll_arm((struct pollfd __user *)args[0], args[1], args[2]);
+	case RUMP_CALL_NETIF:
+		return rump_netif_call(args[0], (const char __user *)args[1],
+				       (char __user *)args[2], args[3]);
 	}
 	return -ENOSYS;
 }

@@ -17,6 +17,7 @@
 
 struct file;
 struct task_struct;
+struct rumpuser_net_request;
 
 /* A call that a host thread has made, on that thread's stack. */
 struct rump_call {
@@ -138,6 +139,10 @@ void rump_memory_fed(void);
 
 /* block.c */
 void rump_blk_done(void *cookie, int error);
+
+/* netif.c */
+void rump_net_done(struct rumpuser_net_request *r);
+long rump_netif_call(int op, const char __user *text, char __user *buf, size_t len);
 
 /* sp.c: user memory of a sysproxy client's task; bytes not copied, or length/-EFAULT */
 unsigned long rump_remote_copy_from(void *dst, unsigned long src, size_t n);

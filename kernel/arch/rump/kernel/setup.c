@@ -18,6 +18,7 @@
 #include <rump/rumpuser.h>
 #include "../../../lib/rumpk.h"
 #include "rump.h"
+#include "virtif.h"
 
 unsigned long rump_ram_base, rump_ram_size;
 s64 rump_boot_ns;
@@ -30,6 +31,8 @@ static const struct rumpuser_upcalls upcalls = {
 	.blk_done	= rump_blk_done,
 	.thread_exit	= rump_thread_exit,
 	.ph_gone	= rump_ph_gone,
+	.net_ready	= rump_net_ready,
+	.net_done	= rump_net_done,
 };
 
 static void boot(void *unused)

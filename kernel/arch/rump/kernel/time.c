@@ -24,7 +24,16 @@ static struct clocksource clock = {
 	.read	= clock_read,
 	.mask	= CLOCKSOURCE_MASK(64),
 	.flags	= CLOCK_SOURCE_IS_CONTINUOUS | CLOCK_SOURCE_VALID_FOR_HRES,
+	.mult	= 1 << 24,
+	.shift	= 24,
 };
+
+/* From the first moment: what Linux starts with would stand still for as long as booting
+ * takes, and wall-clock time differ from the host's by that. */
+struct clocksource *__init clocksource_default_clock(void)
+{
+	return &clock;
+}
 
 unsigned long long notrace sched_clock(void)
 {
@@ -75,7 +84,7 @@ void rump_time_init_cpu(void)
 void __init time_init(void)
 {
 	rump_irq_handler(RUMP_IRQ_TIMER, timer_interrupt);
-	clocksource_register_hz(&clock, NSEC_PER_SEC);
+	__clocksource_register(&clock);
 	rump_time_init_cpu();
 }
 

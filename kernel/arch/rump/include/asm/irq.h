@@ -14,7 +14,8 @@ enum rump_irq {
 	RUMP_IRQ_SPAWN,		/* lwproc.c */
 	RUMP_IRQ_SP,		/* sp.c */
 	RUMP_IRQ_BLK,		/* block.c */
-	RUMP_IRQ_NET,		/* virtif */
+	RUMP_IRQ_NET,		/* virtif.c */
+	RUMP_IRQ_NETIF,		/* netif.c */
 	RUMP_IRQ_PH,		/* placeholder.c */
 	RUMP_NR_IRQ
 };

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * net.c - network links: the hypercalls, and the table of back ends.
+ *
+ * What takes long or much stack (opening, closing) runs on a host thread of its own, and
+ * ends in an upcall; what is called for each frame goes straight to the back end.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "net.h"
+
+static const struct net_backend *const backends[] = {
+	&net_shm, &net_fd,
+};
+#define NBACKENDS	(sizeof(backends) / sizeof(backends[0]))
+
+/* ---- frames ------------------------------------------------------------------- */
+
+void net_gather(void *dst, const struct rumpuser_net_frame *f, size_t offset, size_t len)
+{
+	unsigned int i;
+	char *to = dst;
+
+	for (i = 0; i < f->niov && len; i++) {
+		size_t n = f->iov[i].len;
+
+		if (offset >= n) {
+			offset -= n;
+			continue;
+		}
+		n -= offset;
+		if (n > len)
+			n = len;
+		memcpy(to, (char *)f->iov[i].base + offset, n);
+		offset = 0;
+		to += n;
+		len -= n;
+	}
+}
+
+void net_scatter(const struct rumpuser_net_frame *f, size_t offset, const void *src, size_t len)
+{
+	const char *from = src;
+	unsigned int i;
+
+	for (i = 0; i < f->niov && len; i++) {
+		size_t n = f->iov[i].len;
+
+		if (offset >= n) {
+			offset -= n;
+			continue;
+		}
+		n -= offset;
+		if (n > len)
+			n = len;
+		memcpy((char *)f->iov[i].base + offset, from, n);
+		offset = 0;
+		from += n;
+		len -= n;
+	}
+}
+
+size_t net_peek(const struct rumpuser_net_frame *f, void *buf, size_t len)
+{
+	if (len > f->len)
+		len = f->len;
+	net_gather(buf, f, 0, len);
+	return len;
+}
+
+/* ---- opening and closing ------------------------------------------------------- */
+
+static const struct net_backend *find_backend(const char *kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < NBACKENDS; i++)
+		if (!strcmp(kind, backends[i]->kind))
+			return backends[i];
+	return NULL;
+}
+
+static int unknown_kind(const char *kind, char *why)
+{
+	unsigned int i;
+	size_t n;
+
+	netspec_wrong(why, "link=%.40s: no such kind of link; there are", kind);
+	for (i = 0; i < NBACKENDS; i++) {
+		n = strlen(why);
+		snprintf(why + n, RUMPUSER_NET_WHY - n, "%s %s", i ? "," : "", backends[i]->kind);
+	}
+	return -EINVAL;
+}
+
+/* 02 in front: given by ourselves.  The rest is the host's randomness. */
+static void make_mac(uint8_t mac[6])
+{
+	rumpuser_getrandom(mac, 6);
+	mac[0] = 0x02;
+}
+
+static int open_backend(struct net_link *l, struct netspec *s, bool remote, char *why)
+{
+	const struct net_backend *be = find_backend(s->kind);
+	const char *word;
+	bool again;
+	int err;
+
+	if (!be)
+		return unknown_kind(s->kind, why);
+	if (be->local && remote) {
+		netspec_wrong(why, "link=%s is for the program that runs the kernel", be->kind);
+		return -EPERM;
+	}
+	if (s->where && !be->where)
+		return netspec_wrong(why, "link=%s takes nothing behind a colon", be->kind);
+	if (!s->where && be->where && !be->where_optional)
+		return netspec_wrong(why, "link=%s: want link=%s:%s", be->kind, be->kind, be->where);
+	if (s->queues > be->queues)
+		return netspec_wrong(why, "queues=%u: link=%s has at most %u", s->queues, be->kind,
+		    be->queues);
+	l->be = be;
+	strcpy(l->info.name, s->name);
+	if (s->has_mac)
+		memcpy(l->info.mac, s->mac, 6);
+	else
+		make_mac(l->info.mac);
+	l->info.mtu = s->mtu;
+	l->info.queues = s->queues ? s->queues : 1;
+	atomic_init(&l->carrier, true);
+	err = be->open(l, s, why);
+	if (err)
+		return err;
+	if (!l->info.mtu)
+		l->info.mtu = 1500;
+	word = netspec_unasked(s, &again);
+	if (!word)
+		return 0;
+	be->close(l);
+	if (again)
+		return netspec_wrong(why, "%.80s is given twice", word);
+	return netspec_wrong(why, "\"%.80s\" is no word of link=%s", word, be->kind);
+}
+
+int net_link_open(const char *text, bool remote, struct net_link **linkp, char *why)
+{
+	struct net_link *l = calloc(1, sizeof(*l));
+	struct netspec *s = malloc(sizeof(*s));
+	int err = -ENOMEM;
+
+	why[0] = '\0';
+	if (l && s)
+		err = netspec_parse(s, text, why);
+	if (!err)
+		err = open_backend(l, s, remote, why);
+	if (err && !why[0])
+		netspec_wrong(why, "%s", strerror(-err));
+	free(s);
+	if (err)
+		free(l);
+	else
+		*linkp = l;
+	return err;
+}
+
+void net_link_close(struct net_link *l)
+{
+	l->be->close(l);
+	free(l);
+}
+
+static void carry_out(void *arg)
+{
+	struct rumpuser_net_request *req = arg;
+	struct net_link *l = req->handle;
+
+	if (req->spec) {
+		req->error = net_link_open(req->spec, req->remote, &l, req->why);
+		if (!req->error) {
+			req->handle = l;
+			req->info = l->info;
+		}
+	} else {
+		net_link_close(l);
+		req->error = 0;
+	}
+	rumpuser_up->net_done(req);
+}
+
+int rumpuser_net_submit(struct rumpuser_net_request *req)
+{
+	return rumpuser_thread_create(carry_out, req, "rump-netctl");
+}
+
+/* ---- a link in use --------------------------------------------------------------- */
+
+void net_ready(struct net_link *l, unsigned int q)
+{
+	if (atomic_load_explicit(&l->started, memory_order_acquire))
+		rumpuser_up->net_ready(l->cookies[q]);
+}
+
+void net_carrier(struct net_link *l, bool on)
+{
+	if (atomic_exchange(&l->carrier, on) != on)
+		net_ready(l, 0);
+}
+
+void rumpuser_net_start(void *handle, void *const cookies[])
+{
+	struct net_link *l = handle;
+
+	memcpy(l->cookies, cookies, l->info.queues * sizeof(cookies[0]));
+	atomic_store(&l->started, true);
+	if (l->be->start)
+		l->be->start(l);
+}
+
+void rumpuser_net_up(void *handle, int up)
+{
+	struct net_link *l = handle;
+
+	if (l->be->up)
+		l->be->up(l, up);
+}
+
+unsigned int rumpuser_net_tx(void *handle, unsigned int q, struct rumpuser_net_frame *frames,
+    unsigned int n)
+{
+	struct net_link *l = handle;
+
+	return l->be->tx(l, q, frames, n);
+}
+
+unsigned int rumpuser_net_rx(void *handle, unsigned int q, struct rumpuser_net_frame *frames,
+    unsigned int n)
+{
+	struct net_link *l = handle;
+
+	return l->be->rx(l, q, frames, n);
+}
+
+int rumpuser_net_arm(void *handle, unsigned int q, unsigned int events)
+{
+	struct net_link *l = handle;
+
+	return l->be->arm(l, q, events);
+}
+
+int rumpuser_net_carrier(void *handle)
+{
+	const struct net_link *l = handle;
+
+	return atomic_load_explicit(&l->carrier, memory_order_relaxed);
+}
+
+uint64_t rumpuser_net_dropped(void *handle)
+{
+	const struct net_link *l = handle;
+
+	return atomic_load_explicit(&l->dropped, memory_order_relaxed);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * netif.c - network interfaces: rump_pub_netif_*(), and RUMP_IF.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rump/rump.h>
+#include <rump/rumpuser_net.h>
+
+#include "mountspec.h"
+#include "netif.h"
+#include "rumpk.h"
+
+static int create(const char *who, const char *spec)
+{
+	char why[RUMPUSER_NET_WHY] = "";
+	int err;
+
+	err = rumpk_net_add(spec, why);
+	if (err)
+		rumpuser_warn("%s \"%s\": %s", who, spec, why[0] ? why : strerror(-err));
+	return err;
+}
+
+int rump_pub_netif_create(const char *spec)
+{
+	int err = rump_init();
+
+	return err ? err : create("interface", spec);
+}
+
+int rump_pub_netif_destroy(const char *name)
+{
+	int err = rump_init();
+
+	return err ? err : rumpk_net_del(name);
+}
+
+int netif_list(const char *who, const char *list)
+{
+	const char *spec;
+	char *text;
+	size_t len;
+	int err = 0;
+
+	while (!err && (spec = mountspec_next(&list, &len))) {
+		text = strndup(spec, len);
+		err = text ? create(who, text) : -ENOMEM;
+		free(text);
+	}
+	return err;
+}
