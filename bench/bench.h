@@ -36,8 +36,10 @@ bench_call bench_boot(int ncpu);
 bench_call bench_embedded(int ncpu);
 /* A rump_server with 64 MB (on CPU server_cpu if >= 0), and us its client. */
 bench_call bench_server(int server_cpu);
-/* The same, not connected: its pid. */
+/* The same, not connected: its pid.  RUMP_SERVER is set. */
 int bench_server_start(int server_cpu);
+/* Makes us a client of the server that was started. */
+bench_call bench_client(void);
 /* r, or the end if it is an error. */
 long bench_check(long r, const char *what);
 /* Pins the calling thread to a CPU. */
@@ -53,6 +55,22 @@ double files_create_loop(void);
 double files_create_fuse2fs(void);
 double files_untar_rump(void);
 double files_untar_loop(void);
+
+/* remote.c */
+double remote_null_1cpu(void);
+double remote_null_2cpu(void);
+double remote_pong_futex(void);
+double remote_pong_spin(void);
+double remote_small(void);
+double remote_read_rump(void);
+double remote_read_host(void);
+double remote_tcp_rump(void);
+double remote_tcp_host(void);
+double remote_nginx_rump(void);
+double remote_nginx_host(void);
+double remote_connect(void);
+/* rows.c: ns a call, after a warm-up */
+double null_calls(bench_call c);
 
 #define CALL6(c, n, a, b, d, e, f, g, ...) (c)(SYS_##n, (long)(a), (long)(b), (long)(d), (long)(e), \
 	(long)(f), (long)(g))

@@ -125,6 +125,7 @@ bench_server_start(int server_cpu)
 		execl(path, path, "-s", "-r", "64m", url, (char *)NULL);
 		bench_fail("%s: %s", path, strerror(errno));
 	}
+	setenv("RUMP_SERVER", url, 1);
 	for (int i = 0; access(url + 7, F_OK) != 0; i++) {
 		if (i == 500 || waitpid(pid, NULL, WNOHANG) == pid)
 			bench_fail("rump_server does not listen on %s", url);
@@ -142,14 +143,19 @@ client(long nr, long a0, long a1, long a2, long a3, long a4, long a5)
 }
 
 bench_call
-bench_server(int server_cpu)
+bench_client(void)
 {
 	void *lib;
 
-	bench_server_start(server_cpu);
-	setenv("RUMP_SERVER", url, 1);
 	lib = load("librumpclient.so");
 	client_call = (long (*)(long, const long *))dlsym(lib, "rumpclient_syscall");
 	bench_check(((int (*)(void))dlsym(lib, "rumpclient_init"))(), "rumpclient_init");
 	return client;
+}
+
+bench_call
+bench_server(int server_cpu)
+{
+	bench_server_start(server_cpu);
+	return bench_client();
 }

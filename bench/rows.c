@@ -3,7 +3,6 @@
 #include "bench.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -33,7 +32,7 @@ spawn(void *(*fn)(void *), void *arg)
 /* ---- null calls ---------------------------------------------------------------------- */
 
 /* ns a call, after a warm-up. */
-static double
+double
 null_calls(bench_call c)
 {
 	int64_t t0, t;
@@ -106,58 +105,6 @@ scaling_many(void)
 
 	return scaling(n > 4 ? 4 : n);
 }
-
-/* ---- through a server ------------------------------------------------------------------ */
-
-static double
-null_server(int cpu)
-{
-	bench_call c = bench_server(cpu);
-
-	bench_pin(0);
-	return null_calls(c);
-}
-
-static double null_server_1cpu(void) { return null_server(0); }
-static double null_server_2cpu(void) { return null_server(1); }
-
-struct ball { _Alignas(64) _Atomic uint32_t word; };
-
-/* The word is a turn: even ours, odd the other's.  One round trip, ns. */
-static double
-ping_pong(bool futex, int cpu)
-{
-	struct ball *b = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	long n = 0;
-	int64_t t0, t;
-	pid_t pid;
-	int me;
-
-	if ((pid = fork()) == 0)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	me = pid == 0;
-	bench_pin(me ? cpu : 0);
-	t0 = bench_now();
-	for (;;) {
-		uint32_t w;
-
-		while (((w = b->word) & 1) != (uint32_t)me)
-			if (futex)
-				syscall(SYS_futex, &b->word, FUTEX_WAIT, w, NULL, NULL, 0);
-			else
-				__builtin_ia32_pause();
-		b->word = w + 1;
-		if (futex)
-			syscall(SYS_futex, &b->word, FUTEX_WAKE, 1, NULL, NULL, 0);
-		if (!me && ++n % 256 == 0 && (t = bench_now()) - t0 >= bench_duration)
-			break;
-	}
-	kill(pid, SIGKILL);
-	return (double)(t - t0) / n;
-}
-
-static double pong_futex(void) { return ping_pong(true, 0); }
-static double pong_spin(void) { return ping_pong(false, 1); }
 
 /* ---- sockets --------------------------------------------------------------------------- */
 
@@ -398,8 +345,13 @@ static double read_plain(void) { return host_read(NULL); }
 const struct bench_row bench_rows[] = {
 	{ "null_call_inproc", null_inproc, null_host },
 	{ "null_call_inproc_scaling", scaling_many, scaling_one },
-	{ "null_call_server_1cpu", null_server_1cpu, pong_futex },
-	{ "null_call_server_2cpu", null_server_2cpu, pong_spin },
+	{ "null_call_server_1cpu", remote_null_1cpu, remote_pong_futex },
+	{ "null_call_server_2cpu", remote_null_2cpu, remote_pong_spin },
+	{ "remote_read_1k", remote_small, remote_null_1cpu },
+	{ "remote_read_64k", remote_read_rump, remote_read_host },
+	{ "remote_tcp", remote_tcp_rump, remote_tcp_host },
+	{ "remote_nginx_wrk", remote_nginx_rump, remote_nginx_host },
+	{ "client_connect", remote_connect, NULL },
 	{ "tcp_inproc_1vcpu", tcp_1vcpu, tcp_host },
 	{ "tcp_inproc_2vcpu", tcp_2vcpu, tcp_host },
 	{ "tcp_rtt_inproc", rtt_inproc, rtt_host },

@@ -12,6 +12,7 @@ check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtoo
 	iproute2 curl python3 procps'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-tidy cppcheck'
+bench='nginx-light wrk'
 
 die()
 {
@@ -27,7 +28,8 @@ for set in "${@:-build check demo}"; do
 		check)	want="$want $check" ;;
 		demo)	want="$want $demo" ;;
 		lint)	want="$want $lint" ;;
-		*)	die "'$s': no such set; there are: build, check, demo, lint" ;;
+		bench)	want="$want $bench" ;;
+		*)	die "'$s': no such set; there are: build, check, demo, lint, bench" ;;
 		esac
 	done
 done
