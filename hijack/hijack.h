@@ -72,8 +72,8 @@ static inline void hijack_leave(void)
 	hijack_depth--;
 }
 
-/* The call with its result, on stderr (RUMPHIJACK_VERBOSE=2). */
-extern int hijack_tracing;
+/* RUMPHIJACK_VERBOSE; from 2 on each call of the rump kernel is shown with its result. */
+extern int hijack_verbose;
 void hijack_trace(long nr, const long a[6], long ret);
 
 static inline long rump_call(long nr, const long a[6])
@@ -83,7 +83,7 @@ static inline long rump_call(long nr, const long a[6])
 	hijack_enter();
 	ret = rumpclient_syscall(nr, a);
 	hijack_leave();
-	if (__builtin_expect(hijack_tracing, 0))
+	if (__builtin_expect(hijack_verbose >= 2, 0))
 		hijack_trace(nr, a, ret);
 	return ret;
 }
@@ -96,7 +96,7 @@ static inline long rump_call_fd(long nr, const long a[6], int far)
 	hijack_enter();
 	ret = rumpclient_syscall_fd(nr, a, far);
 	hijack_leave();
-	if (__builtin_expect(hijack_tracing, 0))
+	if (__builtin_expect(hijack_verbose >= 2, 0))
 		hijack_trace(nr, a, ret);
 	return ret;
 }
@@ -245,6 +245,7 @@ struct patch_stats {
 	int patched;
 	int skipped;		/* cannot concern the rump kernel */
 	int unknown;		/* neither: a form that is not understood */
+	int cached;		/* libc's were known from before */
 };
 /* Redirects libc's own system call instructions.  0 or -errno. */
 int patch_libc(struct patch_stats *st);

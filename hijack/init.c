@@ -21,8 +21,7 @@
 
 int hijack_state;
 int hijack_patched;
-int hijack_tracing;
-static int verbose;
+int hijack_verbose;
 
 static void line(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 static void line(const char *fmt, va_list ap)
@@ -70,8 +69,8 @@ static void read_scope(void)
 	if (scope_parse(words, &scope, store, sizeof(store), err, sizeof(err)) < 0)
 		hijack_die("%s", err);
 	words = getenv("RUMPHIJACK_VERBOSE");
-	verbose = words && *words && strcmp(words, "0") != 0;
-	hijack_tracing = verbose && strcmp(words, "2") == 0;
+	if (words && *words)
+		hijack_verbose = words[0] >= '0' && words[0] <= '9' ? atoi(words) : 1;
 }
 
 /* The directory that an exec left the process in. */
@@ -111,12 +110,13 @@ static void start(void)
 	if (hijack_patched)
 		wrap_bypass();
 	hijack_state = 1;
-	if (verbose) {
+	if (hijack_verbose) {
 		if (err < 0)
 			hijack_say("libc was not patched (%s): wrappers only", strerror(-err));
 		else
 			hijack_say("libc: %d system call sites, %d patched, %d of no interest, "
-			    "%d not understood", st.sites, st.patched, st.skipped, st.unknown);
+			    "%d not understood%s", st.sites, st.patched, st.skipped, st.unknown,
+			    st.cached ? " (known from the cache)" : "");
 	}
 }
 

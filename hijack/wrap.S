@@ -4,8 +4,8 @@
  * a jump to libc's own function with every register as it came, so that errno,
  * cancellation and variable arguments are libc's.
  *
- * F: looks at the kind of the descriptor in the first argument.  A: jumps where
- * wrap_target says, which is its slow way until wrap_bypass().
+ * All jump where wrap_target says: to libc after wrap_bypass(), and until then the
+ * slow way.  That of F looks at the kind of the descriptor in the first argument.
  */
 #include "fdmap.h"
 
@@ -27,6 +27,8 @@
 
 	.macro	by_fd name
 	function \name
+	jmp	*(wrap_target + 8 * index_\name)(%rip)
+slow_\name:
 	cmp	$FDMAP_MAX, %edi
 	jae	1f
 	mov	%edi, %eax
@@ -105,7 +107,7 @@ slow:
 	.type	wrap_target, @object
 	.p2align 3
 wrap_target:
-#define F(name, call, form)	.quad 0
+#define F(name, call, form)	.quad slow_##name
 #define A(name, call, form)	.quad slow_##name
 #include "wrappers.def"
 	.size	wrap_target, . - wrap_target

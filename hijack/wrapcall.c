@@ -73,8 +73,7 @@ void wrap_bypass(void)
 	int i;
 
 	for (i = 0; i < WRAP_COUNT; i++)
-		if (wrap_target[i])
-			wrap_target[i] = wrap_next[i];
+		wrap_target[i] = wrap_next[i];
 }
 
 static void to_syscall(enum form form, long b[6], const long a[7])

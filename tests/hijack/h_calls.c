@@ -343,8 +343,6 @@ static void c_signals(void)
 	struct itimerval t = { { 0, 50000 }, { 0, 50000 } }, off = { { 0, 0 }, { 0, 0 } };
 	struct sigaction sa = { .sa_handler = nothing };
 	struct pollfd p = { .events = POLLIN };
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	socklen_t len = sizeof(sin);
 	int s[2], pi[2];
 	char c;
 
@@ -358,7 +356,19 @@ static void c_signals(void)
 	need(poll((struct pollfd[2]){ p, { .fd = pi[0], .events = POLLIN } }, 2, 5000) == -1 &&
 	    errno == EINTR);
 	setitimer(ITIMER_REAL, &off, NULL);
-	sa.sa_handler = leave;
+}
+
+/* A handler that leaves a call for good. */
+static void c_left(void)
+{
+	struct itimerval t = { { 0, 50000 }, { 0, 50000 } }, off = { { 0, 0 }, { 0, 0 } };
+	struct sigaction sa = { .sa_handler = leave };
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof(sin);
+	int s[2];
+	char c;
+
+	tcp_pair(s);
 	sigaction(SIGALRM, &sa, NULL);
 	if (sigsetjmp(env, 1) == 0) {
 		setitimer(ITIMER_REAL, &t, NULL);
@@ -581,7 +591,8 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*fn)(void); void (*in)(const char *); } cases[] = {
 		{ "numbers", c_numbers, NULL }, { "poll", c_poll, NULL }, { "select", c_select, NULL },
-		{ "epoll", c_epoll, NULL }, { "data", c_data, NULL }, { "signals", c_signals, NULL }, { "fork", c_fork, NULL },
+		{ "epoll", c_epoll, NULL }, { "data", c_data, NULL }, { "signals", c_signals, NULL },
+		{ "left", c_left, NULL }, { "fork", c_fork, NULL },
 		{ "names", NULL, c_names }, { "spawn", NULL, c_spawn },
 	};
 	size_t i;

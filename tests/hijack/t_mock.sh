@@ -92,10 +92,50 @@ verbose_body() {
 	    $hj RUMPHIJACK_VERBOSE=1 true
 }
 
+# Each way from libc's and the dynamic linker's functions to a system call is seen.
+atf_test_case coverage
+coverage_body() {
+	command -v python3 >/dev/null && command -v objdump >/dev/null || atf_skip "no python3 or objdump"
+	$hj RUMPHIJACK_VERBOSE=3 true 2>sites
+	for lib in $(sed -n 's/^librumphijack: \([^ ]*\)+0x.*/\1/p' sites | sort -u); do
+		atf_check -o save:"functions.$(basename "$lib")" -e match:' functions, .* patched$' \
+		    python3 "$TOP/tests/hijack/coverage.py" "$TOP" sites "$lib"
+	done
+	atf_check -o match:'^fopen .* openat' -o match:'^getaddrinfo .* socket' \
+	    -o match:'^posix_spawn .*patched' cat functions.libc.so.6
+}
+
+# What is known of libc's code from before is used if its owner is trusted and it fits.
+atf_test_case cache
+cache_body() {
+	export XDG_CACHE_HOME="$(pwd)/cache"
+	first=$($hj RUMPHIJACK_VERBOSE=1 true 2>&1)
+	file=$(ls cache/rumphijack/*)
+	atf_check -o match:'cache/rumphijack/[0-9a-f]{40}$' echo "$file"
+	atf_check -e inline:"$first (known from the cache)\n" $hj RUMPHIJACK_VERBOSE=1 true
+	cp "$file" good
+	# another format, another library, an offset that is none, too short, too long
+	for at in 0 4 200; do
+		cp good "$file"
+		printf x | dd of="$file" bs=1 seek=$at conv=notrunc 2>dd.err
+		atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
+		atf_check cmp good "$file"		# made anew
+	done
+	head -c 100 good >"$file"
+	atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
+	echo >>"$file"
+	atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
+	chmod g+w "$file"
+	atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
+	rm -r cache
+	: >cache					# no directory can be made
+	atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
+}
+
 # Where libc cannot be patched the interposed functions do the work.
 atf_test_case wrappers
 wrappers_body() {
-	for c in numbers poll select epoll data signals; do
+	for c in numbers poll select epoll data signals left; do
 		atf_check $hj RUMPHIJACK_NOPATCH=1 "$B/tests/hijack/h_calls" $c
 	done
 	atf_check -o inline:'one\n' $hj RUMPHIJACK_NOPATCH=1 \
@@ -121,8 +161,8 @@ imports_body() {
 }
 
 atf_init_test_cases() {
-	for t in numbers poll select epoll data signals names coreutils shell bad_words scope verbose wrappers \
-	    exports imports; do
+	for t in numbers poll select epoll data signals names coreutils shell bad_words scope verbose coverage cache \
+	    wrappers exports imports; do
 		atf_add_test_case $t
 	done
 }

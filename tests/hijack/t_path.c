@@ -13,7 +13,7 @@
  * rump kernel's process is in rump_cwd. */
 __thread int hijack_depth __attribute__((tls_model("initial-exec")));
 __thread char *hijack_base __attribute__((tls_model("initial-exec")));
-int hijack_tracing;
+int hijack_verbose;
 uint8_t fdmap_kind[FDMAP_MAX];
 int32_t fdmap_num[FDMAP_MAX] = { [7] = 3 };
 static const char *rump_cwd = "/";

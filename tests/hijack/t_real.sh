@@ -60,6 +60,7 @@ atf_test_case processes cleanup
 processes_body() {
 	serve
 	atf_check $remote "$B/tests/hijack/h_calls" fork
+	atf_check $remote "$B/tests/hijack/h_calls" left
 	atf_check $remote "$B/tests/hijack/h_calls" spawn /rump/run
 }
 processes_cleanup() { halt; }

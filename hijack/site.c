@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * site.c - system call instructions, and what surrounds them.
+ *
+ * Three forms of site have room for the five bytes of a jump:
+ *
+ *	mov $NR,%eax; [...]; syscall	the mov is replaced.  NR is known: what
+ *					cannot concern the rump kernel is left
+ *					alone.  In between may be a few instructions
+ *					that can be moved.  A jump past the mov meets
+ *					the code as it was.
+ *	mov %r11,N(%rsp); syscall	the mov is replaced.  All cancellable calls of
+ *	mov N(%rsp),%rax; syscall	glibc 2.41 are made at two such places.
+ *	syscall; cmp $-4096,%rax	both are replaced (and the like, -4095, %eax);
+ *					nothing may jump to the cmp.  NR is known if
+ *					it is set just before: by xor %eax,%eax.
+ *					With a mov %reg,%eax in front, other simple
+ *					instructions may follow.
+ *
+ * In the first two the host's call is made by the instruction that always did,
+ * so that libc finds the program counter where it looks for it when a thread is
+ * cancelled.  Any other site (clone and vfork, the return from a signal handler,
+ * futex) is no concern of ours.  Jumps are looked for close by.
+ */
+#include <emmintrin.h>
+#include <string.h>
+
+#include "hijack.h"
+#include "site.h"
+
+#define LEAD_MAX	32		/* bytes before an instruction that are looked at */
+
+static uint32_t u32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* Bytes of a "cmp $-4096 or -4095,%rax or %eax" at p, or 0. */
+static int cmp_length(const uint8_t *p)
+{
+	int rex = p[0] == 0x48;
+
+	p += rex;
+	return p[0] == 0x3d && (u32(p + 1) == 0xfffff000 || u32(p + 1) == 0xfffff001) ? 5 + rex : 0;
+}
+
+/*
+ * Length of a simple instruction at p that can be moved: mov, xor, add, sub,
+ * cmp, lea, test between registers, or with memory that is not addressed relative
+ * to rip.  0: something else.  With stays set it need not be movable.
+ */
+static int simple_length(const uint8_t *p, int stays)
+{
+	const uint8_t *s = p;
+	int mod, rm, imm = 0;
+
+	if ((*p & 0xf0) == 0x40)
+		p++;
+	switch (*p++) {
+	case 0x01: case 0x03: case 0x29: case 0x2b: case 0x31: case 0x33: case 0x63:
+	case 0x85: case 0x89: case 0x8b: case 0x8d:
+		break;
+	case 0x80: case 0x83: case 0xc6:
+		imm = 1;
+		break;
+	case 0xc7:
+		imm = 4;
+		break;
+	case 0xb9: case 0xba: case 0xbb: case 0xbe: case 0xbf:
+		return s[0] == p[-1] || !(s[0] & 8) ? p + 4 - s : 0;
+	default:
+		return 0;
+	}
+	mod = *p >> 6;
+	rm = *p++ & 7;
+	if (mod == 3)
+		return p + imm - s;
+	if (mod == 0 && rm == 5)
+		return stays ? p + 4 + imm - s : 0;
+	if (rm == 4) {
+		if (mod == 0 && (*p & 7) == 5)
+			p += 4;
+		p++;
+	}
+	return p + (mod == 1 ? 1 : mod == 2 ? 4 : 0) + imm - s;
+}
+
+/*
+ * The "mov $NR,%eax" that belongs to the syscall instruction at p, no further
+ * than max bytes before it and with nothing but simple instructions between.
+ */
+static const uint8_t *find_mov(const struct text *t, const uint8_t *p, int max, int stays)
+{
+	const uint8_t *m, *q;
+	int len;
+
+	for (m = p - 5; m >= p - max && m > t->start; m--) {
+		/* with a REX prefix in front it is another register's */
+		if (*m != 0xb8 || u32(m + 1) >= RUMP_NSYSROWS || (m[-1] & 0xf1) == 0x41)
+			continue;
+		for (q = m + 5; q < p; q += len) {
+			len = simple_length(q, stays);
+			if (!len)
+				break;
+		}
+		if (q == p)
+			return m;
+	}
+	return NULL;
+}
+
+/* Is there, close by, what looks like a jump to the instruction at p? */
+static int is_target(const struct text *t, const uint8_t *p)
+{
+	const uint8_t *q, *from = p - 192, *to = p + 192, *dst;
+
+	if (from < t->start)
+		from = t->start;
+	if (to > t->end - 6)
+		to = t->end - 6;
+	for (q = from; q < to; q++) {
+		if ((*q & 0xf0) == 0x70 || *q == 0xeb)
+			dst = q + 2 + (int8_t)q[1];
+		else if (*q == 0xe9 || *q == 0xe8)
+			dst = q + 5 + (int32_t)u32(q + 1);
+		else if (*q == 0x0f && (q[1] & 0xf0) == 0x80)
+			dst = q + 6 + (int32_t)u32(q + 2);
+		else
+			continue;
+		if (dst == p)
+			return 1;
+	}
+	return 0;
+}
+
+/* Bytes behind the instruction at p that give way together with it; 0: they cannot. */
+static size_t tail_length(const struct text *t, const uint8_t *p)
+{
+	size_t len = cmp_length(p + 2);
+	int n;
+
+	if (len)
+		return is_target(t, p + 2) ? 0 : len;
+	/* "mov %reg,%eax" in front shows that it is one. */
+	if (p[-2] != 0x89 || (p[-1] & 0xc7) != 0xc0)
+		return 0;
+	for (; len < SITE_JMP - 2; len += n) {
+		n = simple_length(p + 2 + len, 0);
+		if (!n || is_target(t, p + 2 + len))
+			return 0;
+	}
+	return len;
+}
+
+void site_look(const struct text *t, uint8_t *p, struct site *site)
+{
+	const uint8_t *m = find_mov(t, p, SITE_JMP, 0);
+
+	*site = (struct site){ .p = p, .form = SITE_UNKNOWN, .nr = -1 };
+	site->ntail = m ? 0 : tail_length(t, p);
+	if (!m && !site->ntail)
+		m = find_mov(t, p, LEAD_MAX, 0);
+	if (m) {
+		site->form = SITE_BEFORE;
+		site->nr = u32(m + 1);
+		site->nlead = p - m;
+	} else if (site->ntail) {
+		site->form = SITE_OVER;
+		if (p[-2] == 0x31 && p[-1] == 0xc0 && !is_target(t, p))
+			site->nr = 0;
+	} else if (!memcmp(p - 5, "\x4c\x89\x5c\x24", 4) || !memcmp(p - 5, "\x48\x8b\x44\x24", 4)) {
+		site->form = SITE_BEFORE;
+		site->nlead = 5;
+	} else {
+		m = find_mov(t, p, LEAD_MAX, 1);
+		if (m && hijack_class[u32(m + 1)] == CLASS_HOST)
+			site->nr = u32(m + 1);
+	}
+	if (site->nr >= 0 && hijack_class[site->nr] == CLASS_HOST)
+		site->form = SITE_LEAVE;
+}
+
+unsigned int site_scan(const struct text *t, uint32_t *offsets, unsigned int max)
+{
+	const __m128i first = _mm_set1_epi8(0x0f), second = _mm_set1_epi8(0x05);
+	const uint8_t *p = t->start + 16, *end = t->end - 32;
+	unsigned int hits, n = 0;
+
+	for (; p < end; p += 16) {
+		hits = _mm_movemask_epi8(_mm_and_si128(
+		    _mm_cmpeq_epi8(_mm_loadu_si128((const void *)p), first),
+		    _mm_cmpeq_epi8(_mm_loadu_si128((const void *)(p + 1)), second)));
+		for (; hits && n < max; hits &= hits - 1)
+			offsets[n++] = p - t->start + __builtin_ctz(hits);
+	}
+	return n;
+}
