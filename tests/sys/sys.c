@@ -18,7 +18,7 @@ static struct {
 	long (*remote)(long, const long *);
 	void *lib;
 	char drives[1024];	/* -d options of the server, one a line */
-	pid_t server;
+	pid_t server, self;
 } sys;
 
 /* Before main: the kernel reads the environment when it boots. */
@@ -119,22 +119,37 @@ sys_kdebug(void)
 	return strstr(path, "/kdebug/") != NULL;
 }
 
-/* Lockdep says what it has found on the console, and then is silent for ever: a test that
- * ran into it has not passed.  (After a shutdown nobody can be asked.) */
-static void
-check_lockdep(void)
+/* The number after key in a file of the rump kernel; otherwise if there is none. */
+static long
+number_in(const char *file, const char *key, long otherwise)
 {
 	char buf[8192], *p;
 	long fd, n;
 
-	if ((fd = S(openat, AT_FDCWD, "/proc/lockdep_stats", O_RDONLY)) < 0)
-		return;
+	if ((fd = S(openat, AT_FDCWD, file, O_RDONLY)) < 0)
+		return otherwise;
 	n = S(read, fd, buf, sizeof(buf) - 1);
+	S(close, fd);
 	buf[n > 0 ? n : 0] = '\0';
-	if ((p = strstr(buf, "debug_locks:")) != NULL && strtol(p + 12, NULL, 10) == 0) {
-		fprintf(stderr, "lockdep has found something\n");
-		_exit(1);
-	}
+	return (p = strstr(buf, key)) != NULL ? strtol(p + strlen(key), NULL, 10) : otherwise;
+}
+
+/* The kernel says on its console only what it has warned of, and lockdep what it has found: a
+ * test that ran into such has not passed.  (After a shutdown nobody can be asked.) */
+static void
+check_kernel(void)
+{
+	long tainted, locks;
+
+	if (getpid() != sys.self)
+		return;
+	tainted = number_in("/proc/sys/kernel/tainted", "", 0);
+	locks = number_in("/proc/lockdep_stats", "debug_locks:", 1);
+	if (tainted == 0 && locks != 0)
+		return;
+	fprintf(stderr, "the kernel has warned of something: tainted %#lx, debug_locks %ld; "
+	    "RUMP_VERBOSE=1 shows it\n", tainted, locks);
+	_exit(1);
 }
 
 static void
@@ -150,8 +165,6 @@ start(void)
 		init = symbol("rump_init");
 		if ((r = init()) != 0)
 			atf_tc_fail("rump_init: %s", strerror(-r));
-		if (sys_kdebug())
-			atexit(check_lockdep);
 		break;
 	case SYS_REMOTE:
 		start_server();
@@ -162,8 +175,10 @@ start(void)
 			atf_tc_fail("rumpclient_init: %s", strerror(-r));
 		break;
 	case SYS_HOST:
-		break;
+		return;
 	}
+	sys.self = getpid();
+	atexit(check_kernel);
 }
 
 static pthread_once_t started = PTHREAD_ONCE_INIT;

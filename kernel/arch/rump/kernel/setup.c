@@ -71,9 +71,13 @@ void __init smp_setup_processor_id(void)
 
 /*
  * Devices are made when somebody asks for them (by netlink or /dev/loop-control): a set of
- * them for nobody costs a third of the time to boot and of the memory.
+ * them for nobody costs a third of the time to boot and of the memory.  A debugging kernel
+ * does not go on after a warning: a test would not notice.
  */
 static const char command_line[] __initconst =
+#ifdef CONFIG_PROVE_LOCKING
+	"panic_on_warn=1 "
+#endif
 	"panic=-1 nbd.nbds_max=0 bonding.max_bonds=0 dummy.numdummies=0 ifb.numifbs=0";
 
 void __init setup_arch(char **cmdline)

