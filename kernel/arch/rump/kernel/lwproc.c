@@ -28,11 +28,14 @@
 #define RUMP_RFFD_SHARE	0x1
 #define RUMP_RFFD_CLEAR	0x2
 
+/* Each of its tasks holds a reference while the task's thread.proc points to it. */
 struct rump_proc {
 	struct kref		ref;
+	struct rcu_head		rcu;		/* find_proc() */
 	struct llist_head	reqs;
 	struct task_struct	*agent;		/* referenced */
 	atomic_t		ntasks;		/* without the agent */
+	struct completion	begun;		/* agent is set */
 	bool			ending;		/* the agent is to go */
 	bool			gone;		/* it takes no more work (under lock) */
 	spinlock_t		lock;
@@ -127,7 +130,7 @@ static void free_proc(struct kref *ref)
 	struct rump_proc *p = container_of(ref, struct rump_proc, ref);
 
 	put_task_struct(p->agent);
-	kfree(p);
+	kfree_rcu(p, rcu);
 }
 
 struct rump_proc *rump_proc_get(struct rump_proc *p)
@@ -146,6 +149,8 @@ static int agent_main(void *arg)
 	struct rump_proc *p = arg;
 	struct llist_node *list;
 
+	p->agent = get_task_struct(current);
+	complete(&p->begun);
 	block_signals();
 	agent_loop(p);
 	spin_lock_irq(&p->lock);
@@ -159,7 +164,6 @@ static int agent_main(void *arg)
 		req->proc = NULL;
 		queue(&init_proc, req);
 	}
-	rump_proc_put(p);
 	return 0;
 }
 
@@ -237,11 +241,15 @@ pid_t rump_thread_create(int (*fn)(void *), void *arg, const char *comm, pid_t w
 	struct rump_proc *p = current->thread.proc;
 	pid_t tid;
 
-	if (p)
+	if (p) {
+		rump_proc_get(p);
 		atomic_inc(&p->ntasks);
+	}
 	tid = make_task(THREAD_FLAGS, fn, arg, p, comm, want_tid);
-	if (tid < 0 && p)
+	if (tid < 0 && p) {
 		atomic_dec(&p->ntasks);
+		rump_proc_put(p);
+	}
 	return tid;
 }
 
@@ -253,16 +261,17 @@ struct rump_proc *rump_proc_agent(void)
 	if (!p)
 		return NULL;
 	kref_init(&p->ref);
+	rump_proc_get(p);		/* the agent's */
 	spin_lock_init(&p->lock);
+	init_completion(&p->begun);
 	atomic_set(&p->ntasks, 1);
 	tid = make_task(THREAD_FLAGS, agent_main, p, p, NULL, 0);
 	if (tid < 0) {
 		kfree(p);
 		return NULL;
 	}
-	rcu_read_lock();
-	p->agent = get_task_struct(find_task_by_vpid(tid));
-	rcu_read_unlock();
+	/* It sets p->agent before it does anything else, even if it is killed at once. */
+	wait_for_completion(&p->begun);
 	current->thread.proc = p;
 	return p;
 }
@@ -438,10 +447,11 @@ void rump_lwp_exit(struct task_struct *t)
 		}
 		kfree(lwp);
 	}
-	if (p && t != p->agent) {
+	if (p) {
 		t->thread.proc = NULL;
-		if (atomic_dec_and_test(&p->ntasks))
+		if (t != p->agent && atomic_dec_and_test(&p->ntasks))
 			rump_proc_end(p);
+		rump_proc_put(p);
 	}
 }
 
