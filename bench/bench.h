@@ -45,6 +45,9 @@ long bench_check(long r, const char *what);
 /* Pins the calling thread to a CPU. */
 void bench_pin(int cpu);
 
+/* image.c */
+double image_ls(void);
+
 /* files.c */
 double files_read_rump(void);
 double files_read_loop(void);

@@ -366,5 +366,6 @@ const struct bench_row bench_rows[] = {
 	{ "files_create", files_create_rump, files_create_loop },
 	{ "files_create_fuse2fs", files_create_rump, files_create_fuse2fs },
 	{ "files_untar", files_untar_rump, files_untar_loop },
+	{ "image_ls_ms", image_ls, NULL },
 	{ NULL, NULL, NULL }
 };

@@ -46,6 +46,13 @@ void rump_server_path(char path[PATH_MAX])
 	find(path, "rump_server", places);
 }
 
+void rump_image_path(char path[PATH_MAX])
+{
+	static const char *const places[] = { "rump_image", "../tools/rump_image", NULL };
+
+	find(path, "rump_image", places);
+}
+
 void rump_environment(const char *server)
 {
 	static const char *const places[] = {

@@ -2,12 +2,23 @@
 /*
  * rump.c - the command that people use: a table of sub-commands.
  */
-#include <stdarg.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rump.h"
+
+/* What is done with images: by a program of its own, which has the kernel in it. */
+static int cmd_image(int argc, char **argv)
+{
+	char path[PATH_MAX];
+
+	(void)argc;
+	rump_image_path(path);
+	execv(path, argv);
+	die(127, "%s: %s", path, strerror(errno));
+}
 
 static const struct command {
 	const char *name;
@@ -19,20 +30,16 @@ static const struct command {
 	  "run a program on a rump kernel: the one of a rump_server, or one of its own" },
 	{ "halt", cmd_halt, "URL",
 	  "end a rump_server; returns when its file systems are unmounted" },
+	{ "ls", cmd_image, "[-aldR] IMAGE:/PATH...",
+	  "list what is in a file system image" },
+	{ "cat", cmd_image, "IMAGE:/PATH...",
+	  "print files of an image" },
+	{ "cp", cmd_image, "[-r] SOURCE... DESTINATION",
+	  "copy files, with all that belongs to them, between images (IMAGE:/PATH) and the host" },
+	{ "sh", cmd_image, "IMAGE[:/PATH] [-c COMMAND | PROGRAM [ARG]...]",
+	  "run a shell, or a program, in an image" },
 };
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
-
-void die(int status, const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "rump: ");
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(status);
-}
 
 static void usage(FILE *to)
 {

@@ -12,6 +12,8 @@ void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), 
 
 /* The server's program; exits with 127 if there is none. */
 void rump_server_path(char path[PATH_MAX]);
+/* That of the sub-commands for images. */
+void rump_image_path(char path[PATH_MAX]);
 /* From now on what this process executes uses the server at this URL. */
 void rump_environment(const char *server);
 
