@@ -6,7 +6,8 @@
  * is added, it gets a rump side: an epoll R of the rump kernel, in which the
  * rump members live with the program's own flags and data, so that level, edge
  * and one-shot are Linux's own; and R's placeholder, which is a member of E,
- * marked by a data value that no program uses.  Waiting is epollwait.c.
+ * marked by a data value that no program uses.  Waiting is epollwait.c, the end of
+ * the server epolllost.c.
  *
  * Members go by themselves when their last descriptor is closed, in R as in E.
  * Linux tells copies of a descriptor apart by number.  Here all copies are one
@@ -78,7 +79,7 @@ static struct copy *copy_of(const struct rside *r, int fd, int rfd)
 	return NULL;
 }
 
-static long add_copy(const struct rside *r, int fd, int rfd, long event)
+static long add_copy(struct rside *r, int fd, int rfd, long event)
 {
 	const struct rside *none = NULL;
 	long member, ret;
@@ -100,6 +101,7 @@ static long add_copy(const struct rside *r, int fd, int rfd, long event)
 		__atomic_store_n(&copies[i].side, NULL, __ATOMIC_RELEASE);
 		return ret;
 	}
+	epoll_note_member(r, EPOLL_CTL_ADD, member, (const struct epoll_event *)event);
 	copies[i].fd = fd;
 	copies[i].rfd = rfd;
 	copies[i].member = member;
@@ -113,14 +115,28 @@ static long add_copy(const struct rside *r, int fd, int rfd, long event)
 
 static void drop_copy(struct copy *c)
 {
+	epoll_note_closed(c->member);
 	rump(SYS_close, c->member);
 	__atomic_store_n(&c->side, NULL, __ATOMIC_RELEASE);
+}
+
+void epoll_drop_copies(const struct rside *r)
+{
+	int i;
+
+	for (i = 0; i < r->top; i++)
+		if (added[i])
+			added[i] = 0;
+	for (i = 0; i < __atomic_load_n(&copies_top, __ATOMIC_ACQUIRE); i++)
+		if (copies[i].side == r)
+			__atomic_store_n(&copies[i].side, NULL, __ATOMIC_RELEASE);
 }
 
 void epoll_forget(int rfd)
 {
 	int i;
 
+	epoll_note_closed(rfd);
 	if (added[rfd])
 		added[rfd] = 0;
 	for (i = 0; i < __atomic_load_n(&copies_top, __ATOMIC_ACQUIRE); i++)
@@ -129,15 +145,17 @@ void epoll_forget(int rfd)
 }
 
 /* epoll_ctl() of R for the program's descriptor fd, which is rfd. */
-static long change(const struct rside *r, int op, int fd, int rfd, long event)
+static long change(struct rside *r, int op, int fd, int rfd, long event)
 {
 	struct copy *c = copy_of(r, fd, rfd);
 	long ret;
 
 	if (op == EPOLL_CTL_ADD) {
 		ret = c ? -EEXIST : rump(SYS_epoll_ctl, r->rfd, op, rfd, event);
-		if (ret == 0)
+		if (ret == 0) {
+			epoll_note_member(r, op, rfd, (const struct epoll_event *)event);
 			added[rfd] = added[rfd] == 0 || added[rfd] == fd + 1 ? fd + 1 : -1;
+		}
 		else if (ret == -EEXIST && !c && added[rfd] > 0 && added[rfd] != fd + 1)
 			ret = add_copy(r, fd, rfd, event);
 		return ret;
@@ -145,6 +163,8 @@ static long change(const struct rside *r, int op, int fd, int rfd, long event)
 	if (!c && added[rfd] > 0 && added[rfd] != fd + 1)
 		return -ENOENT;
 	ret = rump(SYS_epoll_ctl, r->rfd, op, c ? c->member : rfd, event);
+	if (ret == 0)
+		epoll_note_member(r, op, c ? c->member : rfd, (const struct epoll_event *)event);
 	if (ret == 0 && op == EPOLL_CTL_DEL) {
 		if (c)
 			drop_copy(c);
@@ -159,16 +179,19 @@ static long change(const struct rside *r, int op, int fd, int rfd, long event)
 void epoll_unref(int index)
 {
 	struct rside *r = &epoll_sides[index];
-	int near = r->near, rfd = r->rfd, num, i;
+	int near = r->near, rfd = r->rfd, lost = r->lost, num, i;
 
 	if (__atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	for (i = 0; i < copies_top; i++)
 		if (copies[i].side == r)
 			drop_copy(&copies[i]);
-	fdmap_take(near, &num);
-	host(SYS_close, near);
-	rump(SYS_close, rfd);
+	if (near >= 0) {
+		fdmap_take(near, &num);
+		host(SYS_close, near);
+	}
+	if (!lost)
+		rump(SYS_close, rfd);
 }
 
 /*
@@ -190,13 +213,42 @@ static long move_up(int fd)
 	return high;
 }
 
+/* Makes R for host epoll fd.  0 or -errno. */
+static long open_side(struct rside *r, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = EPOLL_MARK };
+	int pair[2] = { -1, -1 };
+	long ret, rfd;
+
+	ret = epoll_members(r);
+	if (ret == 0)
+		ret = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+	if (ret < 0)
+		return ret;
+	pair[0] = move_up(pair[0]);
+	ret = rfd = rump_call_fd(SYS_epoll_create1, (const long[6]){ EPOLL_CLOEXEC }, pair[1]);
+	if (ret < 0)
+		goto close;
+	ret = host(SYS_epoll_ctl, fd, EPOLL_CTL_ADD, pair[0], &ev);
+	if (ret < 0) {
+		rump(SYS_close, rfd);
+		goto close;
+	}
+	*r = (struct rside){ .refs = r->refs, .rfd = rfd, .near = pair[0],
+	    .host_too = epoll_notes[fd] & EPOLL_HAS_HOST,
+	    .inner = (epoll_notes[fd] & EPOLL_IS_INNER) != 0, .members = r->members };
+	fdmap_set_own(pair[0]);
+	return 0;
+close:
+	host(SYS_close, pair[0]);
+	return ret;
+}
+
 /* Makes the rump side of host epoll fd; its index or -errno. */
 static long make_side(int fd)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = EPOLL_MARK };
 	long ret, i, n = sizeof(epoll_sides) / sizeof(epoll_sides[0]);
-	int pair[2] = { -1, -1 }, idle;
-	struct rside *r;
+	int idle;
 
 	for (i = 0; i < n; i++) {
 		idle = 0;
@@ -206,31 +258,11 @@ static long make_side(int fd)
 	}
 	if (i == n)
 		return -EMFILE;
-	r = &epoll_sides[i];
-	ret = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
-	if (ret < 0)
-		goto free;
-	pair[0] = move_up(pair[0]);
-	ret = rump_call_fd(SYS_epoll_create1, (const long[6]){ EPOLL_CLOEXEC }, pair[1]);
-	if (ret < 0)
-		goto close;
-	*r = (struct rside){ .refs = 1, .rfd = ret, .near = pair[0],
-	    .host_too = epoll_notes[fd] & EPOLL_HAS_HOST,
-	    .inner = (epoll_notes[fd] & EPOLL_IS_INNER) != 0 };
-	ret = host(SYS_epoll_ctl, fd, EPOLL_CTL_ADD, pair[0], &ev);
-	if (ret < 0) {
-		rump(SYS_close, r->rfd);
-		goto close;
-	}
-	fdmap_set_own(pair[0]);
-	fdmap_set_epoll(fd, i);
-	__atomic_sub_fetch(&r->refs, 1, __ATOMIC_RELAXED);	/* fd has its own */
-	return i;
-close:
-	host(SYS_close, pair[0]);
-free:
-	__atomic_store_n(&r->refs, 0, __ATOMIC_RELEASE);
-	return ret;
+	ret = open_side(&epoll_sides[i], fd);
+	if (ret == 0)
+		fdmap_set_epoll(fd, i);		/* which has a reference of its own */
+	__atomic_sub_fetch(&epoll_sides[i].refs, 1, __ATOMIC_RELAXED);
+	return ret < 0 ? ret : i;
 }
 
 long hijack_epoll_create(long nr, const long a[6])
@@ -285,6 +317,14 @@ long hijack_epoll_ctl(long nr, const long a[6])
 		r = epoll_side_of(a[0]);
 		if (!r)
 			return -EBADF;
+	}
+	if (rfd == FDMAP_DEAD)
+		return op == EPOLL_CTL_DEL ? 0 : -EBADF;
+	if (r->lost) {
+		epoll_silence(r, a[0]);
+		ret = open_side(r, a[0]);
+		if (ret < 0)
+			return ret;
 	}
 	ret = change(r, op, fd, rfd, a[3]);
 	if (ret == 0 && op != EPOLL_CTL_DEL)

@@ -38,6 +38,11 @@ struct rside {
 	int kick;		/* rump descriptor + 1 that makes those come back, 0: none */
 	int turn;		/* which kernel is asked first when room is short */
 	int busy;		/* R had events the last time: it is likely to have some now */
+	/* epolllost.c */
+	int lost;		/* the kernel of R is gone */
+	int told;		/* the program knows it of members below */
+	int top;		/* above the highest that ever was a member */
+	struct epoll_member *members;	/* by rump descriptor; kept for R's successors */
 };
 
 /* The data of R's placeholder in E, and of kick in R: no program's. */
@@ -48,4 +53,18 @@ extern struct rside epoll_sides[4096];
 struct rside *epoll_side_of(long fd);
 /* R has its first member of the host: threads that wait for R alone shall return. */
 void epoll_kick(struct rside *r);
+
+/* R is made: it has no members.  0 or -errno. */
+long epoll_members(struct rside *r);
+/* A change of R, of its member rfd, has succeeded. */
+struct epoll_event;
+void epoll_note_member(struct rside *r, int op, int rfd, const struct epoll_event *ev);
+/* Rump descriptor rfd is closed. */
+void epoll_note_closed(int rfd);
+/* R is lost, and its placeholder goes out of E, which is fd. */
+void epoll_silence(struct rside *r, int fd);
+/* Events for members of a lost R, of each once; how many. */
+int epoll_tell(struct rside *r, int fd, struct epoll_event *ev, int max);
+/* Forgets which copies are members. */
+void epoll_drop_copies(const struct rside *r);
 #endif

@@ -45,6 +45,8 @@ int epoll_check(int fd, int arm_it)
 
 	if (!r)
 		return 0;
+	if (r->lost)
+		return r->told < r->top;
 	placeholder_drain(r->near);
 	n = arm(r, arm_it ? RUMP_POLL_ARM : RUMP_POLL_LOOK);
 	pass_on(r);
@@ -169,6 +171,8 @@ static long wait_both(struct rside *r, int fd, struct epoll_event *ev, int max, 
 		r->busy = 0;
 	}
 	for (;;) {
+		if (r->lost)
+			return -ENOTCONN;
 		left = deadline_left(deadline);
 		if (left)
 			__atomic_add_fetch(&r->sleepers, 1, __ATOMIC_SEQ_CST);
@@ -218,11 +222,14 @@ long hijack_epoll_wait(long nr, const long a[6])
 	if (ns == -EINVAL)
 		return ns;
 	deadline = deadline_in(ns);
-	if (!r->host_too && !r->forked && !r->inner && !mask && nr != SYS_epoll_pwait2 &&
-	    wait_inside(r, ev, max, a[3], &n))
+	if (r->lost || r->host_too || r->forked || r->inner || mask || nr == SYS_epoll_pwait2 ||
+	    !wait_inside(r, ev, max, a[3], &n)) {
+		n = wait_both(r, a[0], ev, max, deadline, mask, a[5], &touched);
+		if (touched && !r->lost)
+			pass_on(r);
+	}
+	if (n != -ENOTCONN || !r->lost)
 		return n;
-	n = wait_both(r, a[0], ev, max, deadline, mask, a[5], &touched);
-	if (touched)
-		pass_on(r);
-	return n;
+	n = epoll_tell(r, a[0], ev, max);
+	return n ? n : host_pass(nr, a);
 }

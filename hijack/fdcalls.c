@@ -76,7 +76,7 @@ long hijack_make_fd(long nr, const long a[6], int cloexec)
 	if (near < 0)
 		return near;
 	rfd = rump_call_fd(nr, a, far);
-	if (rfd < 0 || rfd >= FDMAP_MAX) {
+	if (rfd < 0 || rfd >= FDMAP_DEAD) {
 		close_host(near);
 		return rfd < 0 ? rfd : -EMFILE;
 	}

@@ -20,6 +20,9 @@
  * Two threads that close, replace or make the same number at once get one of
  * the possible results, as from the host.
  *
+ * When the server is gone, the numbers of its descriptors could come again on the
+ * next one.  So all of them get the number FDMAP_DEAD, which no kernel gives.
+ *
  * Limit: numbers from FDMAP_MAX on cannot be rump descriptors.
  */
 #include <errno.h>
@@ -64,11 +67,26 @@ long fdmap_drop(int kind, int num)
 {
 	if (kind == FD_EPOLL)
 		epoll_unref(num);
-	else if (kind == FD_RUMP && __atomic_sub_fetch(&refs[num], 1, __ATOMIC_ACQ_REL) == 0) {
+	else if (kind == FD_RUMP && num != FDMAP_DEAD &&
+	    __atomic_sub_fetch(&refs[num], 1, __ATOMIC_ACQ_REL) == 0) {
 		epoll_forget(num);
 		return rump(SYS_close, num);
 	}
 	return 0;
+}
+
+void fdmap_lost(void)
+{
+	int fd, num;
+
+	for (fd = 0; fd < fdmap_top(); fd++) {
+		if (fdmap_peek(fd) != FD_RUMP)
+			continue;
+		num = __atomic_exchange_n(&fdmap_num[fd], FDMAP_DEAD, __ATOMIC_ACQ_REL);
+		if (num != FDMAP_DEAD)
+			__atomic_sub_fetch(&refs[num], 1, __ATOMIC_RELAXED);
+	}
+	epoll_lost();
 }
 
 /* The reference is the new number's already. */
@@ -162,7 +180,7 @@ static int find_out(int fd)
 	/* A kernel inside this process began with it: it gave nothing to inherit. */
 	if (rumpclient_is_remote() == 1 && looks_like_placeholder(fd))
 		rfd = rump(RUMP_CALL_FD_ADOPT, fd);
-	if (rfd < 0 || rfd >= FDMAP_MAX) {
+	if (rfd < 0 || rfd >= FDMAP_DEAD) {
 		__atomic_compare_exchange_n(&fdmap_kind[fd], &was, FD_HOST, 0, __ATOMIC_ACQ_REL,
 		    __ATOMIC_ACQUIRE);
 		return fdmap_kind[fd];

@@ -8,6 +8,7 @@
 #define HIJACK_FDMAP_H
 
 #define FDMAP_MAX	(1 << 20)	/* numbers at and above are the host's */
+#define FDMAP_DEAD	(FDMAP_MAX - 1)	/* no rump descriptor; those of a kernel that is gone */
 
 #define FD_UNKNOWN	0	/* inherited and not looked at yet */
 #define FD_HOST		1
@@ -52,6 +53,8 @@ int fdmap_take(int fd, int *num);
 long fdmap_drop(int kind, int num);
 /* Takes one more. */
 void fdmap_hold(int kind, int num);
+/* The rump kernel is gone: what was its is dead from now on. */
+void fdmap_lost(void);
 /* One above the highest number that ever was the rump kernel's. */
 int fdmap_top(void);
 #endif

@@ -230,6 +230,8 @@ long proc_child_chdir(long nr, const long a[6]);
 /* A copy of an epoll descriptor with a rump side was made, or is gone. */
 void epoll_ref(int index);
 void epoll_unref(int index);
+/* The rump kernel is gone. */
+void epoll_lost(void);
 /* 1: the rump side of epoll descriptor fd has events now; 0: not, and (arm) its
  * placeholder in fd will become readable when it has. */
 int epoll_check(int fd, int arm);

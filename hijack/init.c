@@ -73,6 +73,30 @@ static void read_scope(void)
 		hijack_verbose = words[0] >= '0' && words[0] <= '9' ? atoi(words) : 1;
 }
 
+/* What is done when the server is gone: RUMPHIJACK_RETRYCONNECT. */
+static void read_retry(void)
+{
+	const char *word = getenv("RUMPHIJACK_RETRYCONNECT");
+	int64_t seconds;
+	char *end;
+
+	if (!word || !*word)
+		return;
+	errno = 0;
+	seconds = strtol(word, &end, 10);
+	if (strcmp(word, "inftime") == 0)
+		seconds = RUMPCLIENT_RETRYCONN_INFTIME;
+	else if (strcmp(word, "once") == 0)
+		seconds = RUMPCLIENT_RETRYCONN_ONCE;
+	else if (strcmp(word, "die") == 0)
+		seconds = RUMPCLIENT_RETRYCONN_DIE;
+	else if (errno || *end || seconds < 0)
+		seconds = RUMPCLIENT_RETRYCONN_DIE - 1;
+	if (rumpclient_setconnretry(seconds) < 0)
+		hijack_die("RUMPHIJACK_RETRYCONNECT: \"%s\": inftime, once, die or a number of "
+		    "seconds is wanted", word);
+}
+
 /* The directory that an exec left the process in. */
 static void enter_cwd(void)
 {
@@ -100,6 +124,8 @@ static void start(void)
 	int err;
 
 	read_scope();
+	read_retry();
+	rumpclient_on_lost(fdmap_lost);
 	proc_init();
 	hijack_classify();
 	wrap_resolve();

@@ -29,6 +29,8 @@ int remote_preexec(int shared, struct rumpclient_exec *x);
 void remote_exec_cancel(int shared, const struct rumpclient_exec *x);
 /* In the child of a fork that nobody announced: no channel is ours any more. */
 void remote_forget(void);
+void remote_setconnretry(int64_t seconds);
+void remote_on_lost(void (*fn)(void));
 /* Our channel with number fd gets another one; fd is closed. */
 int remote_move_fd(int fd);
 
@@ -54,6 +56,8 @@ struct marshal {
 	_Alignas(8) char scratch[MARSHAL_SCRATCH];	/* copies of what had to be looked at */
 };
 void marshal(struct marshal *m, long nr, const long args[6]);
+/* Whether descriptors of the rump kernel are among the call's arguments. */
+int marshal_has_fds(long nr);
 
 /* ---- memory.c: this process's memory, wherever the program's pointers lead -------------- */
 

@@ -208,3 +208,18 @@ void marshal(struct marshal *m, long nr, const long args[6])
 			if ((row->a[i].lenkind == RUMP_L_ARGP) == guess)
 				add_arg(m, &row->a[i], args[i], args);
 }
+
+int marshal_has_fds(long nr)
+{
+	int i;
+
+	switch (nr) {
+	case SYS_poll: case SYS_ppoll: case SYS_select: case SYS_pselect6:
+	case RUMP_CALL_POLL_ARM: case RUMP_CALL_FD_ATTACH:
+		return 1;
+	}
+	for (i = 0; nr >= 0 && nr < RUMP_NSYSROWS && i < 6; i++)
+		if (rows[nr].a[i].kind == RUMP_A_FD || rows[nr].a[i].kind == RUMP_A_DIR)
+			return 1;
+	return 0;
+}

@@ -379,6 +379,7 @@ static int passed_arg(long nr)
 
 long remote_syscall(long nr, const long args[6], int farfd)
 {
+	unsigned int life = session_life();
 	struct marshal m;
 	struct chan *c;
 	int arg = passed_arg(nr), passfd = arg >= 0 ? (int)args[arg] : farfd;
@@ -388,8 +389,16 @@ long remote_syscall(long nr, const long args[6], int farfd)
 	if (arg >= 0 && passfd < 0)
 		return -EBADF;
 	err = chan_get(&c);
-	if (err)
-		return -ENOTCONN;
+	if (err) {
+		ret = err == -EINTR ? err : -ENOTCONN;
+		goto out;
+	}
+	if (life != session_life() && marshal_has_fds(nr)) {
+		/* The caller's descriptors are of the session that has just ended. */
+		chan_put(c);
+		ret = -ENOTCONN;
+		goto out;
+	}
 	marshal(&m, nr, args);
 	err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, &ret);
 	if (err == -EFAULT) {
@@ -403,6 +412,7 @@ long remote_syscall(long nr, const long args[6], int farfd)
 	else if (err)
 		ret = lost(c, err);
 	chan_put(c);
+out:
 	if (nr == RUMP_CALL_FD_ATTACH)
 		host(SYS_close, passfd);
 	if (farfd >= 0)

@@ -55,7 +55,8 @@ int store(struct in *in, uint64_t addr, uint64_t n, uint64_t *stored);
 
 struct chan {
 	atomic_int fd;
-	unsigned int gen;		/* of the session it belongs to; 0: never opened */
+	unsigned int gen;		/* the fork it belongs to; 0: never opened */
+	unsigned int life;		/* the session it belongs to */
 	uint64_t reqno;
 	/* ring.c */
 	struct rump_sp_ring *ring;	/* NULL: the socket only */
@@ -67,7 +68,8 @@ struct chan {
 /* The channel for a call of this thread, which is under way until chan_put(). */
 int chan_get(struct chan **cp);
 void chan_put(struct chan *c);
-/* Ends a channel on which the server could not be understood, or is not any more. */
+/* Ends a channel on which the server could not be understood, or is not any more.
+ * -ENOTCONN. */
 long lost(struct chan *c, int err);
 /*
  * A connection; HELLO and its answer, of which there can be a second one.  -errno.
@@ -83,6 +85,8 @@ int session_cookie(struct rump_sp_cookie *cookie);
 const char *session_url(void);
 /* fd is the heir of what executed us: goes on with its process.  -errno: fd is closed. */
 int session_continue(int fd);
+/* Another number after each session that has ended. */
+unsigned int session_life(void);
 /* BOUNCE bytes of this thread; NULL: no memory. */
 void *bounce(void);
 

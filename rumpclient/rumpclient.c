@@ -266,6 +266,19 @@ int rumpclient_daemon(int nochdir, int noclose)
 	return fd < 0 ? fd : 0;
 }
 
+int rumpclient_setconnretry(int64_t seconds)
+{
+	if (seconds < RUMPCLIENT_RETRYCONN_DIE || seconds > INT32_MAX)
+		return -EINVAL;
+	remote_setconnretry(seconds);
+	return 0;
+}
+
+void rumpclient_on_lost(void (*fn)(void))
+{
+	remote_on_lost(fn);
+}
+
 void rumpclient_shutdown(void)
 {
 	if (mode != EMBEDDED)

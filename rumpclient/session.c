@@ -4,11 +4,18 @@
  *
  * Each thread has a channel of its own, opened by its first call, and closed by
  * its end (a pthread key's destructor, which lets those of the program run
- * first).  Nothing is shared between threads but the session's cookie.
+ * first).  Nothing is shared between threads but the session's cookie.  Our process
+ * there ends with its last channel: that one stays open when its thread ends, until
+ * another thread has opened one.
  *
  * A signal handler may make calls while its thread is in one: that call takes
  * the thread's next channel.  A handler that leaves by longjmp(3) leaves a call
  * behind, which ends when its channel is reused or closed.
+ *
+ * A session is over when its server is gone, or does not know us any more.  The
+ * call that notices gives -ENOTCONN; a later one, of any thread, begins the next
+ * session, as the retry policy says.  Descriptors of the old one are gone, and the
+ * preload library is told before their numbers can come again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "../hypercall/sp_url.h"
 #include "remote.h"
@@ -26,6 +34,7 @@
 #define DEPTH		4		/* calls on top of each other in one thread */
 #define ROUNDS		4		/* of destructors, see thread_ends() */
 #define CONNECT_TRIES	100		/* while a server's queue is full, 10 ms each */
+#define RETRY_NS	100000000	/* between two looks for a server that is gone */
 
 struct thread {
 	struct chan chan[DEPTH];
@@ -39,9 +48,15 @@ static struct {
 	socklen_t len;
 	char url[sizeof(((struct sockaddr_un *)0)->sun_path) + 16];
 	atomic_uint gen;		/* counts forks: a channel of another one is not ours */
+	atomic_uint life;		/* counts sessions: a descriptor of another one is dead */
 	struct rump_sp_cookie cookie;	/* of our process there; id 0: none yet */
-	atomic_uint joining;		/* 1: the first thread is making it */
-} session;
+	atomic_uint joining;		/* 1: the first thread is making it; 2: it is made */
+	int begun;			/* there was one */
+	atomic_ullong open;		/* life << 32 | channels that threads have */
+	atomic_int parked;		/* the last one, whose thread has ended: or -1 */
+	int64_t retry;			/* seconds, or RUMPCLIENT_RETRYCONN_... */
+	void (*on_lost)(void);
+} session = { .retry = RUMPCLIENT_RETRYCONN_ONCE, .parked = -1 };
 
 static __thread struct thread self;
 static pthread_key_t key;
@@ -181,10 +196,104 @@ static int join(int *fdp)
 	fd = enter(RUMP_SP_GUEST, NULL, &r);
 	if (fd >= 0) {
 		session.cookie = r.cookie;
+		session.begun = 1;
 		*fdp = fd;
 	}
 	atomic_store(&session.joining, fd < 0 ? 0 : 2);
 	return fd < 0 ? fd : 0;
+}
+
+/* ---- the end of a session ------------------------------------------------------------- */
+
+/* Whether err, of connecting, says that the server or our process there is gone. */
+static int is_gone(int err)
+{
+	return err == -ECONNREFUSED || err == -ENOENT || err == -ECONNRESET || err == -EPIPE ||
+	    err == -ESRCH || err == -ESHUTDOWN;
+}
+
+static void die_if_wanted(void)
+{
+	if (session.retry != RUMPCLIENT_RETRYCONN_DIE)
+		return;
+	client_warn("%s: the rump_server is gone", session.url);
+	for (;;)
+		host(SYS_exit_group, 1);
+}
+
+/* The session that was the life'th is over, unless somebody else has noticed before. */
+static void session_end(unsigned int life)
+{
+	unsigned int made = 2;
+
+	die_if_wanted();
+	if (!atomic_compare_exchange_strong(&session.joining, &made, 1))
+		return;
+	if (atomic_load(&session.life) == life) {
+		atomic_fetch_add(&session.life, 1);
+		if (session.on_lost)
+			session.on_lost();
+		made = 0;
+	}
+	atomic_store(&session.joining, made);
+}
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	host(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+/* No server is there: 0 if it is to be looked for again; waits meanwhile. */
+static int wait_for_server(int64_t since, int err)
+{
+	struct timespec nap = { .tv_nsec = RETRY_NS };
+
+	if (!session.begun || !is_gone(err) || session.retry == RUMPCLIENT_RETRYCONN_ONCE ||
+	    (session.retry >= 0 && now() - since >= session.retry * 1000000000ll))
+		return err;
+	return host(SYS_nanosleep, &nap, NULL);		/* -EINTR: a handler ran */
+}
+
+unsigned int session_life(void)
+{
+	return atomic_load(&session.life);
+}
+
+void remote_setconnretry(int64_t seconds)
+{
+	session.retry = seconds;
+}
+
+void remote_on_lost(void (*fn)(void))
+{
+	session.on_lost = fn;
+}
+
+/* Keeps connection fd, or none, in place of the one that was kept. */
+static void park(int fd)
+{
+	fd = atomic_exchange(&session.parked, fd);
+	if (fd >= 0)
+		ownfd_close(fd);
+}
+
+/* Counts one more or less for session life; how many it has.  One less of another: -1. */
+static int count_open(unsigned int life, int change)
+{
+	unsigned long long old = atomic_load(&session.open), new;
+
+	do {
+		if (old >> 32 == life)
+			new = old + change;
+		else if (change > 0)
+			new = (unsigned long long)life << 32 | 1;
+		else
+			return -1;
+	} while (!atomic_compare_exchange_weak(&session.open, &old, new));
+	return (unsigned int)new;
 }
 
 static int chan_use(struct chan *c, int fd)
@@ -199,6 +308,9 @@ static int chan_use(struct chan *c, int fd)
 		none = NULL;
 		if (atomic_compare_exchange_strong(&chans[(fd + i) % CHANS_MAX], &none, c)) {
 			c->gen = atomic_load(&session.gen);
+			c->life = atomic_load(&session.life);
+			count_open(c->life, 1);
+			park(-1);
 			return 0;
 		}
 	}
@@ -208,18 +320,48 @@ static int chan_use(struct chan *c, int fd)
 
 static void register_thread(void);
 
-static int chan_open(struct chan *c)
+/* A further connection of our process, if it is still there; 1: there is no session. */
+static int join_again(int *fdp)
 {
+	unsigned int life = atomic_load(&session.life);
+	int made = atomic_load(&session.joining) == 2;
+	struct rump_sp_cookie cookie = session.cookie;
 	struct rump_sp_hello_reply r;
 	int fd, err;
 
-	err = atomic_load(&session.joining) == 2 ? 1 : join(&fd);
-	if (err == 1) {
-		fd = enter(RUMP_SP_THREAD, &session.cookie, &r);
-		err = fd < 0 ? fd : 0;
+	/* The cookie of just this session?  Else the next one could be taken for dead. */
+	if (!made || atomic_load(&session.joining) != 2 || atomic_load(&session.life) != life)
+		return 1;
+	fd = enter(RUMP_SP_THREAD, &cookie, &r);
+	if (fd >= 0)
+		*fdp = fd;
+	else if (is_gone(fd))
+		session_end(life);
+	return fd < 0 ? fd : 0;
+}
+
+static int chan_open(struct chan *c)
+{
+	int64_t since = 0;
+	int fd, err;
+
+	for (;;) {
+		err = join_again(&fd);
+		if (!err)
+			break;
+		if (err != 1 && !is_gone(err))
+			return err;
+		err = join(&fd);
+		if (!err)
+			break;
+		if (err == 1)
+			continue;
+		if (!since)
+			since = now();
+		err = wait_for_server(since, err);
+		if (err)
+			return err;
 	}
-	if (err)
-		return err;
 	err = chan_use(c, fd);
 	if (!err)
 		register_thread();
@@ -231,20 +373,35 @@ static int chan_is_open(const struct chan *c)
 	return c->gen && c->gen == atomic_load_explicit(&session.gen, memory_order_relaxed);
 }
 
-static void chan_close(struct chan *c)
+/* c is closed; its connection is the caller's, if *last says that it is the only one. */
+static int chan_leave(struct chan *c, int *last)
 {
 	struct chan *me = c;
 	unsigned int i;
+	int fd = -1;
 
+	*last = 0;
 	if (chan_is_open(c)) {
 		ring_close(c);
 		for (i = 0; i < CHANS_MAX; i++, me = c)
 			if (atomic_compare_exchange_strong(&chans[(c->fd + i) % CHANS_MAX],
 			    &me, NULL))
 				break;
-		ownfd_close(c->fd);
+		fd = c->fd;
+		*last = count_open(c->life, -1) == 0;
+		if (!*last)
+			ownfd_close(fd);
 	}
 	c->gen = 0;
+	return fd;
+}
+
+static void chan_close(struct chan *c)
+{
+	int last, fd = chan_leave(c, &last);
+
+	if (last)
+		ownfd_close(fd);
 }
 
 int remote_move_fd(int fd)
@@ -269,6 +426,13 @@ int remote_move_fd(int fd)
 		host(SYS_close, fd);
 		return 0;
 	}
+	if (atomic_load(&session.parked) == fd) {
+		new = ownfd_dup(fd);
+		if (new < 0)
+			return new;
+		atomic_store(&session.parked, new);
+		host(SYS_close, fd);
+	}
 	return 0;
 }
 
@@ -277,13 +441,17 @@ int remote_move_fd(int fd)
 static void thread_ends(void *round)
 {
 	unsigned int i;
+	int fd, last;
 
 	/* The program's destructors may make calls: ours waits for the last round. */
 	if ((uintptr_t)round < ROUNDS &&
 	    pthread_setspecific(key, (void *)((uintptr_t)round + 1)) == 0)
 		return;
-	for (i = 0; i < DEPTH; i++)
-		chan_close(&self.chan[i]);
+	for (i = 0; i < DEPTH; i++) {
+		fd = chan_leave(&self.chan[i], &last);
+		if (last)
+			park(fd);
+	}
 	if (self.bounce)
 		host(SYS_munmap, self.bounce, BOUNCE);
 	self.bounce = NULL;
@@ -328,6 +496,8 @@ int chan_get(struct chan **cp)
 		self.depth = 0;
 	}
 	c = &self.chan[self.depth++];
+	if (chan_is_open(c) && c->life != atomic_load_explicit(&session.life, memory_order_relaxed))
+		chan_close(c);
 	if (!chan_is_open(c)) {
 		err = chan_open(c);
 		if (err) {
@@ -355,9 +525,17 @@ void chan_put(struct chan *c)
 
 long lost(struct chan *c, int err)
 {
-	if (err == -EPROTO)
-		client_warn("%s: the server does not follow the protocol", session.url);
+	int fd;
+
 	chan_close(c);
+	if (err == -EPROTO) {
+		client_warn("%s: the server does not follow the protocol", session.url);
+		return -ENOTCONN;
+	}
+	die_if_wanted();
+	/* Was it this connection, or all? */
+	if (join_again(&fd) == 0)
+		chan_use(c, fd);
 	return -ENOTCONN;
 }
 
@@ -375,6 +553,8 @@ void remote_forget(void)
 	session.cookie = (struct rump_sp_cookie){ 0 };
 	for (i = 0; i < DEPTH; i++)
 		ring_forget(&self.chan[i]);
+	atomic_store(&session.open, 0);
+	atomic_store(&session.parked, -1);
 	self.depth = 0;
 }
 
@@ -384,6 +564,7 @@ static int take_over(int fd, const struct rump_sp_hello_reply *r)
 	int err;
 
 	session.cookie = r->cookie;
+	session.begun = 1;
 	atomic_store(&session.joining, 2);
 	err = chan_use(&self.chan[0], fd);
 	if (!err)

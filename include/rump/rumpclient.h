@@ -35,7 +35,7 @@ int rumpclient_is_remote(void);
  * Makes a system call of the rump kernel, as the calling thread (which becomes
  * a task of this process there at its first call).  Number and arguments are
  * those of the host's ABI; pointers are this process's.  -EINTR: a signal
- * handler ran; -ENOTCONN: the server is gone and may not be reconnected.
+ * handler ran; -ENOTCONN: the server is gone (rumpclient_setconnretry()).
  */
 long rumpclient_syscall(long nr, const long args[6]);
 
@@ -79,6 +79,25 @@ int rumpclient_exec(const char *path, char *const argv[], char *const envp[]);
  * daemon(3): the child goes on, in a session of its own; the parent exits.  0 or -errno.
  */
 int rumpclient_daemon(int nochdir, int noclose);
+
+/*
+ * What calls do when the server is gone.  The one under way, and all on descriptors
+ * from before, give -ENOTCONN or -EBADF.  Others look for a server at the same URL,
+ * and go on there as a new process without descriptors:
+ *	n >= 0		for n seconds, then -ENOTCONN (or -EINTR: a handler ran)
+ *	INFTIME		until there is one
+ *	ONCE		they look once (the default)
+ *	DIE		the process ends, with status 1, when the server is missed
+ */
+#define RUMPCLIENT_RETRYCONN_INFTIME	(-1)
+#define RUMPCLIENT_RETRYCONN_ONCE	(-2)
+#define RUMPCLIENT_RETRYCONN_DIE	(-3)
+int rumpclient_setconnretry(int64_t seconds);
+/*
+ * fn is called when a session has ended, in the thread that notices, before there is
+ * a next one: descriptors of the rump kernel mean nothing any more.
+ */
+void rumpclient_on_lost(void (*fn)(void));
 
 /* The process is about to exit: an embedded kernel that was booted writes
  * everything back and unmounts.  Nothing for a server's client. */

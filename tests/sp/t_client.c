@@ -235,6 +235,47 @@ ATF_TC_BODY(threads_end, tc)
 	wait_processes(before);
 }
 
+static void *opener(void *arg)
+{
+	(void)arg;
+	return (void *)S(socket, AF_INET, SOCK_STREAM, 0);
+}
+
+/* A process lives as long as it does on the host, whichever of its threads ends first. */
+static void *outlives_main(void *arg)
+{
+	pthread_t t;
+	void *fd;
+	int i;
+
+	pthread_join(*(pthread_t *)arg, NULL);
+	for (i = 0; i < 20; i++) {
+		CHILD_CHECK(pthread_create(&t, NULL, opener, NULL) == 0);
+		pthread_join(t, &fd);
+		CHILD_CHECK((long)fd == i);
+		usleep(2000);
+	}
+	_exit(0);
+}
+
+ATF_TC_WITHOUT_HEAD(last_thread);
+ATF_TC_BODY(last_thread, tc)
+{
+	static pthread_t first;
+	pthread_t t;
+	pid_t pid;
+
+	server_start();
+	pid = fork();
+	if (pid == 0) {
+		CHILD_CHECK(rumpclient_init() == 0);
+		first = pthread_self();
+		CHILD_CHECK(pthread_create(&t, NULL, outlives_main, &first) == 0);
+		pthread_exit(NULL);
+	}
+	reap(pid);
+}
+
 /* ---- signals -------------------------------------------------------------------------------------- */
 
 ATF_TC_WITHOUT_HEAD(interrupted);
@@ -706,6 +747,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, fork_given_up);
 	ATF_TP_ADD_TC(tp, many_blocked);
 	ATF_TP_ADD_TC(tp, threads_end);
+	ATF_TP_ADD_TC(tp, last_thread);
 	ATF_TP_ADD_TC(tp, interrupted);
 	ATF_TP_ADD_TC(tp, restarted);
 	ATF_TP_ADD_TC(tp, call_in_handler);

@@ -300,6 +300,16 @@ void rumpclient_exec_cancel(const struct rumpclient_exec *x)
 	(void)x;
 }
 
+API int rumpclient_setconnretry(int64_t seconds)
+{
+	return seconds < RUMPCLIENT_RETRYCONN_DIE ? -EINVAL : 0;
+}
+
+API void rumpclient_on_lost(void (*fn)(void))
+{
+	(void)fn;
+}
+
 void rumpclient_shutdown(void)
 {
 }
