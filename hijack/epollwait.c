@@ -228,7 +228,7 @@ long hijack_epoll_wait(long nr, const long a[6])
 		if (touched && !r->lost)
 			pass_on(r);
 	}
-	if (n != -ENOTCONN || !r->lost)
+	if (n >= 0 || n == -EINTR || !r->lost)
 		return n;
 	n = epoll_tell(r, a[0], ev, max);
 	return n ? n : host_pass(nr, a);

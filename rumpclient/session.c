@@ -246,15 +246,18 @@ static int64_t now(void)
 	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
 }
 
-/* No server is there: 0 if it is to be looked for again; waits meanwhile. */
-static int wait_for_server(int64_t since, int err)
+/*
+ * No server is there: 0 if it is to be looked for again; waits meanwhile.  Signals are
+ * blocked but here, so that a handler that runs is noticed: -EINTR.
+ */
+static int wait_for_server(int64_t since, int err, const uint64_t *mask)
 {
 	struct timespec nap = { .tv_nsec = RETRY_NS };
 
 	if (!session.begun || !is_gone(err) || session.retry == RUMPCLIENT_RETRYCONN_ONCE ||
 	    (session.retry >= 0 && now() - since >= session.retry * 1000000000ll))
 		return err;
-	return host(SYS_nanosleep, &nap, NULL);		/* -EINTR: a handler ran */
+	return host(SYS_ppoll, NULL, 0, &nap, mask, sizeof(*mask));
 }
 
 unsigned int session_life(void)
@@ -327,7 +330,7 @@ static int join_again(int *fdp)
 	int made = atomic_load(&session.joining) == 2;
 	struct rump_sp_cookie cookie = session.cookie;
 	struct rump_sp_hello_reply r;
-	int fd, err;
+	int fd;
 
 	/* The cookie of just this session?  Else the next one could be taken for dead. */
 	if (!made || atomic_load(&session.joining) != 2 || atomic_load(&session.life) != life)
@@ -342,27 +345,31 @@ static int join_again(int *fdp)
 
 static int chan_open(struct chan *c)
 {
+	uint64_t all = ~0ULL, mask;
 	int64_t since = 0;
 	int fd, err;
 
 	for (;;) {
 		err = join_again(&fd);
-		if (!err)
+		if (!err || (err != 1 && !is_gone(err)))
 			break;
-		if (err != 1 && !is_gone(err))
-			return err;
 		err = join(&fd);
 		if (!err)
 			break;
 		if (err == 1)
 			continue;
-		if (!since)
+		if (!since) {
 			since = now();
-		err = wait_for_server(since, err);
+			host(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &mask, sizeof(mask));
+		}
+		err = wait_for_server(since, err, &mask);
 		if (err)
-			return err;
+			break;
 	}
-	err = chan_use(c, fd);
+	if (since)
+		host(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, NULL, sizeof(mask));
+	if (!err)
+		err = chan_use(c, fd);
 	if (!err)
 		register_thread();
 	return err;
