@@ -451,7 +451,7 @@ int remote_prefork(struct rump_sp_cookie *cookie)
 	struct chan *c;
 	int err;
 
-	err = chan_get(&c);
+	err = chan_get_now(&c);
 	if (err)
 		return -ENOTCONN;
 	err = ask(c, &q, RUMP_SP_COOKIE, &a, sizeof(a));
@@ -471,7 +471,7 @@ void remote_fork_cancel(const struct rump_sp_cookie *cookie)
 	struct rump_sp_reply a;
 	struct chan *c;
 
-	if (chan_get(&c))
+	if (chan_get_now(&c))
 		return;
 	ask(c, &q.hdr, RUMP_SP_REPLY, &a, sizeof(a));
 	chan_put(c);

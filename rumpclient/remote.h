@@ -67,6 +67,8 @@ struct chan {
 
 /* The channel for a call of this thread, which is under way until chan_put(). */
 int chan_get(struct chan **cp);
+/* The same, which fails where the other would wait for the next server. */
+int chan_get_now(struct chan **cp);
 void chan_put(struct chan *c);
 /* Ends a channel on which the server could not be understood, or is not any more.
  * -ENOTCONN. */

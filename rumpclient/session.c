@@ -39,6 +39,7 @@
 struct thread {
 	struct chan chan[DEPTH];
 	unsigned int depth;		/* calls under way */
+	int impatient;			/* does not wait for the next server */
 	int registered;
 	void *bounce;
 };
@@ -254,7 +255,7 @@ static int wait_for_server(int64_t since, int err, const uint64_t *mask)
 {
 	struct timespec nap = { .tv_nsec = RETRY_NS };
 
-	if (!session.begun || !is_gone(err) || session.retry == RUMPCLIENT_RETRYCONN_ONCE ||
+	if (!session.begun || self.impatient || !is_gone(err) || session.retry == RUMPCLIENT_RETRYCONN_ONCE ||
 	    (session.retry >= 0 && now() - since >= session.retry * 1000000000ll))
 		return err;
 	return host(SYS_ppoll, NULL, 0, &nap, mask, sizeof(*mask));
@@ -523,6 +524,16 @@ int chan_get(struct chan **cp)
 	}
 	*cp = c;
 	return 0;
+}
+
+int chan_get_now(struct chan **cp)
+{
+	int err;
+
+	self.impatient = 1;
+	err = chan_get(cp);
+	self.impatient = 0;
+	return err;
 }
 
 void chan_put(struct chan *c)
