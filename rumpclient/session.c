@@ -255,7 +255,8 @@ static int wait_for_server(int64_t since, int err, const uint64_t *mask)
 {
 	struct timespec nap = { .tv_nsec = RETRY_NS };
 
-	if (!session.begun || self.impatient || !is_gone(err) || session.retry == RUMPCLIENT_RETRYCONN_ONCE ||
+	if (!session.begun || self.impatient || !is_gone(err) ||
+	    session.retry == RUMPCLIENT_RETRYCONN_ONCE ||
 	    (session.retry >= 0 && now() - since >= session.retry * 1000000000ll))
 		return err;
 	return host(SYS_ppoll, NULL, 0, &nap, mask, sizeof(*mask));
