@@ -12,9 +12,10 @@
 
 #include "internal.h"
 #include "net.h"
+#include "net_pcap.h"
 
 static const struct net_backend *const backends[] = {
-	&net_shm, &net_fd,
+	&net_shm, &net_slirp, &net_passt, &net_tap, &net_raw, &net_vde, &net_udp, &net_fd,
 };
 #define NBACKENDS	(sizeof(backends) / sizeof(backends[0]))
 
@@ -138,10 +139,19 @@ static int open_backend(struct net_link *l, struct netspec *s, bool remote, char
 		return err;
 	if (!l->info.mtu)
 		l->info.mtu = 1500;
+	if (s->noconfig)
+		l->info.addr = 0;
 	word = netspec_unasked(s, &again);
-	if (!word)
+	if (!word && s->pcap) {
+		err = net_pcap_open(s->pcap, s->name, &l->pcap);
+		if (err)
+			netspec_wrong(why, "pcap=%.120s: %s", s->pcap, strerror(-err));
+	}
+	if (!word && !err)
 		return 0;
 	be->close(l);
+	if (!word)
+		return err;
 	if (again)
 		return netspec_wrong(why, "%.80s is given twice", word);
 	return netspec_wrong(why, "\"%.80s\" is no word of link=%s", word, be->kind);
@@ -171,6 +181,8 @@ int net_link_open(const char *text, bool remote, struct net_link **linkp, char *
 void net_link_close(struct net_link *l)
 {
 	l->be->close(l);
+	if (l->pcap)
+		net_pcap_close(l->pcap);
 	free(l);
 }
 
@@ -233,16 +245,25 @@ unsigned int rumpuser_net_tx(void *handle, unsigned int q, struct rumpuser_net_f
     unsigned int n)
 {
 	struct net_link *l = handle;
+	unsigned int i, done;
 
-	return l->be->tx(l, q, frames, n);
+	done = l->be->tx(l, q, frames, n);
+	for (i = 0; l->pcap && i < done; i++)
+		if (!frames[i].error)
+			net_pcap_frame(l->pcap, &frames[i], true);
+	return done;
 }
 
 unsigned int rumpuser_net_rx(void *handle, unsigned int q, struct rumpuser_net_frame *frames,
     unsigned int n)
 {
 	struct net_link *l = handle;
+	unsigned int i, got;
 
-	return l->be->rx(l, q, frames, n);
+	got = l->be->rx(l, q, frames, n);
+	for (i = 0; l->pcap && i < got; i++)
+		net_pcap_frame(l->pcap, &frames[i], false);
+	return got;
 }
 
 int rumpuser_net_arm(void *handle, unsigned int q, unsigned int events)

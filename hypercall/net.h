@@ -53,7 +53,8 @@ struct net_link {
 	_Atomic uint64_t dropped;
 };
 
-extern const struct net_backend net_fd, net_shm;
+extern const struct net_backend net_fd, net_passt, net_raw, net_shm, net_slirp, net_tap,
+    net_udp, net_vde;
 
 /* For back ends: the upcall for queue q; nothing before the link was started. */
 void net_ready(struct net_link *link, unsigned int q);

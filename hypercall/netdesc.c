@@ -204,13 +204,14 @@ static long recv_stream(struct desc *d, struct rumpuser_net_frame *f, size_t ski
 
 static long recv_one(struct desc *d, unsigned int q, struct rumpuser_net_frame *f)
 {
-	static const char no_header[RUMPUSER_NET_HDR];
+	/* flags come first; 2: VIRTIO_NET_HDR_F_DATA_VALID */
+	const char header[RUMPUSER_NET_HDR] = { d->flags & NETDESC_TRUSTED ? 2 : 0 };
 	size_t skip = d->flags & NETDESC_VNET ? 0 : RUMPUSER_NET_HDR;
 	struct iovec iov[IOV_MAX_FRAME];
 	long ret;
 
 	if (skip)
-		net_scatter(f, 0, no_header, skip);
+		net_scatter(f, 0, header, skip);
 	if (d->stream)
 		ret = recv_stream(d, f, skip);
 	else

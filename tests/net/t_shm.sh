@@ -96,7 +96,7 @@ refused_body()
 	    rump_server -i "virt0,link=shm:$PWD/seg" "unix://$PWD/a"
 	atf_check -s exit:1 -e match:"/nowhere/seg: No such file or directory" \
 	    rump_server -i "virt0,link=shm:/nowhere/seg" "unix://$PWD/a"
-	atf_check -s exit:1 -e match:"link=ham: no such kind of link; there are shm, fd" \
+	atf_check -s exit:1 -e match:"link=ham: no such kind of link; there are shm, slirp, passt, tap, raw, vde, udp, fd" \
 	    rump_server -i "virt0,link=ham" "unix://$PWD/a"
 	atf_check -s exit:1 -e match:"\"seven\" is no word of link=shm" \
 	    rump_server -i "virt0,link=shm:$PWD/new,seven=7" "unix://$PWD/a"
