@@ -208,9 +208,11 @@ int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char 
 			return -1;
 		s = comma + 1;
 	} while (*comma);
-	/* What shows the network goes where the network is. */
+	/* What shows the network goes where the network is, and so does what names its
+	 * resolver. */
 	if (sc->families & BIT(AF_INET) && (add_prefix(&p, "blanket", "/proc/net", 9, 0) < 0 ||
-	    add_prefix(&p, "blanket", "/sys/class/net", 14, 0) < 0))
+	    add_prefix(&p, "blanket", "/sys/class/net", 14, 0) < 0 ||
+	    add_prefix(&p, "blanket", "/etc/resolv.conf", 16, 0) < 0))
 		return -1;
 	return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "internal.h"
 #include "net.h"
+#include "net_isolate.h"
 #include "net_pcap.h"
 
 static const struct net_backend *const backends[] = {
@@ -105,27 +106,41 @@ static void make_mac(uint8_t mac[6])
 	mac[0] = 0x02;
 }
 
-static int open_backend(struct net_link *l, struct netspec *s, bool remote, char *why)
+/* What every back end can rely on; be: which one. */
+static int check(const struct net_backend *be, const struct netspec *s, bool remote, char *why)
 {
-	const struct net_backend *be = find_backend(s->kind);
-	const char *word;
-	bool again;
-	int err;
-
-	if (!be)
-		return unknown_kind(s->kind, why);
-	if (be->local && remote) {
-		netspec_wrong(why, "link=%s is for the program that runs the kernel", be->kind);
+	if (be->local && (remote || s->isolate)) {
+		netspec_wrong(why, "link=%s is for the program that runs the kernel, in its own process",
+		    be->kind);
 		return -EPERM;
 	}
 	if (s->where && !be->where)
 		return netspec_wrong(why, "link=%s takes nothing behind a colon", be->kind);
-	if (!s->where && be->where && !be->where_optional)
+	if (!s->where && be->where)
 		return netspec_wrong(why, "link=%s: want link=%s:%s", be->kind, be->kind, be->where);
-	if (s->queues > be->queues)
-		return netspec_wrong(why, "queues=%u: link=%s has at most %u", s->queues, be->kind,
-		    be->queues);
-	l->be = be;
+	if (s->queues > be->queues || (s->isolate && s->queues > 1))
+		return netspec_wrong(why, "queues=%u: link=%s%s has at most %u", s->queues, be->kind,
+		    s->isolate ? ",isolate" : "", s->isolate ? 1 : be->queues);
+	return 0;
+}
+
+/* Words that nobody has asked for are refused. */
+static int check_words(const struct netspec *s, char *why)
+{
+	bool again;
+	const char *word = netspec_unasked(s, &again);
+
+	if (!word)
+		return 0;
+	if (again)
+		return netspec_wrong(why, "%.80s is given twice", word);
+	return netspec_wrong(why, "\"%.80s\" is no word of link=%s", word, s->kind);
+}
+
+static int open_here(struct net_link *l, struct netspec *s, char *why)
+{
+	int err;
+
 	strcpy(l->info.name, s->name);
 	if (s->has_mac)
 		memcpy(l->info.mac, s->mac, 6);
@@ -133,52 +148,72 @@ static int open_backend(struct net_link *l, struct netspec *s, bool remote, char
 		make_mac(l->info.mac);
 	l->info.mtu = s->mtu;
 	l->info.queues = s->queues ? s->queues : 1;
-	atomic_init(&l->carrier, true);
-	err = be->open(l, s, why);
+	err = l->be->open(l, s, why);
 	if (err)
 		return err;
 	if (!l->info.mtu)
 		l->info.mtu = 1500;
 	if (s->noconfig)
 		l->info.addr = 0;
-	word = netspec_unasked(s, &again);
-	if (!word && s->pcap) {
-		err = net_pcap_open(s->pcap, s->name, &l->pcap);
-		if (err)
-			netspec_wrong(why, "pcap=%.120s: %s", s->pcap, strerror(-err));
-	}
-	if (!word && !err)
-		return 0;
-	be->close(l);
-	if (!word)
-		return err;
-	if (again)
-		return netspec_wrong(why, "%.80s is given twice", word);
-	return netspec_wrong(why, "\"%.80s\" is no word of link=%s", word, be->kind);
+	err = check_words(s, why);
+	if (err)
+		l->be->close(l);
+	return err;
 }
 
-int net_link_open(const char *text, bool remote, struct net_link **linkp, char *why)
+/* pcap: the frames are ours to write down, not another process's. */
+static int open_backend(struct net_link *l, struct netspec *s, struct rumpuser_net_request *req)
+{
+	char *why = req->why;
+	int err;
+
+	l->be = find_backend(s->kind);
+	if (!l->be)
+		return unknown_kind(s->kind, why);
+	err = check(l->be, s, req->remote, why);
+	if (err)
+		return err;
+	atomic_init(&l->carrier, true);
+	if (s->isolate && !req->isolated) {
+		l->be = &net_isolate;
+		err = net_isolate_open(l, req->spec, req->remote, why);
+	} else {
+		err = open_here(l, s, why);
+	}
+	if (err || !s->pcap || req->isolated)
+		return err;
+	err = net_pcap_open(s->pcap, s->name, &l->pcap);
+	if (err) {
+		netspec_wrong(why, "pcap=%.120s: %s", s->pcap, strerror(-err));
+		l->be->close(l);
+	}
+	return err;
+}
+
+static int link_open(struct rumpuser_net_request *req)
 {
 	struct net_link *l = calloc(1, sizeof(*l));
 	struct netspec *s = malloc(sizeof(*s));
 	int err = -ENOMEM;
 
-	why[0] = '\0';
+	req->why[0] = '\0';
 	if (l && s)
-		err = netspec_parse(s, text, why);
+		err = netspec_parse(s, req->spec, req->why);
 	if (!err)
-		err = open_backend(l, s, remote, why);
-	if (err && !why[0])
-		netspec_wrong(why, "%s", strerror(-err));
+		err = open_backend(l, s, req);
+	if (err && !req->why[0])
+		netspec_wrong(req->why, "%s", strerror(-err));
 	free(s);
-	if (err)
+	if (err) {
 		free(l);
-	else
-		*linkp = l;
-	return err;
+		return err;
+	}
+	req->handle = l;
+	req->info = l->info;
+	return 0;
 }
 
-void net_link_close(struct net_link *l)
+static void link_close(struct net_link *l)
 {
 	l->be->close(l);
 	if (l->pcap)
@@ -189,18 +224,11 @@ void net_link_close(struct net_link *l)
 static void carry_out(void *arg)
 {
 	struct rumpuser_net_request *req = arg;
-	struct net_link *l = req->handle;
 
-	if (req->spec) {
-		req->error = net_link_open(req->spec, req->remote, &l, req->why);
-		if (!req->error) {
-			req->handle = l;
-			req->info = l->info;
-		}
-	} else {
-		net_link_close(l);
-		req->error = 0;
-	}
+	if (req->spec)
+		req->error = link_open(req);
+	else
+		link_close(req->handle);
 	rumpuser_up->net_done(req);
 }
 

@@ -22,7 +22,6 @@ struct net_pcap;
 struct net_backend {
 	const char *kind;
 	const char *where;		/* what is behind the colon, for messages; NULL: nothing */
-	bool where_optional;
 	bool local;			/* makes no sense for a client of a server */
 	uint8_t queues;			/* at most */
 	/*
@@ -48,6 +47,7 @@ struct net_link {
 	struct rumpuser_net_info info;
 	void *cookies[RUMPUSER_NET_QUEUES];
 	struct net_pcap *pcap;
+	void *keeper;			/* of an isolated one */
 	atomic_bool carrier;
 	atomic_bool started;
 	_Atomic uint64_t dropped;
@@ -60,10 +60,6 @@ extern const struct net_backend net_fd, net_passt, net_raw, net_shm, net_slirp, 
 void net_ready(struct net_link *link, unsigned int q);
 /* The other end has come or gone. */
 void net_carrier(struct net_link *link, bool on);
-
-/* Opens and closes as net_submit does, but on the calling thread. */
-int net_link_open(const char *text, bool remote, struct net_link **linkp, char *why);
-void net_link_close(struct net_link *link);
 
 /* The first len bytes of a frame, as far as there are; their number. */
 size_t net_peek(const struct rumpuser_net_frame *f, void *buf, size_t len);

@@ -277,6 +277,17 @@ void netdesc_up(struct net_link *l, bool up)
 	}
 }
 
+void netdesc_replace(struct net_link *l, unsigned int q, int fd)
+{
+	struct desc *d = l->priv;
+	int fl = host(SYS_fcntl, fd, F_GETFL);
+
+	host(SYS_fcntl, fd, F_SETFL, fl | O_NONBLOCK);
+	host(SYS_dup3, fd, d->fds[q], O_CLOEXEC);
+	host(SYS_close, fd);
+	netpoll_renew(d->ids[q]);
+}
+
 /* ---- opening and closing -------------------------------------------------------------------- */
 
 void netdesc_close(struct net_link *l)

@@ -18,6 +18,9 @@
 /* Makes link one of nfds descriptors, one for each queue (taken over; closed also on error). */
 int netdesc_open(struct net_link *link, const int *fds, unsigned int nfds, unsigned int flags);
 
+/* Queue q goes on with fd, taken over, in the place of its old descriptor. */
+void netdesc_replace(struct net_link *link, unsigned int q, int fd);
+
 /* Of struct net_backend. */
 unsigned int netdesc_tx(struct net_link *link, unsigned int q,
     struct rumpuser_net_frame *frames, unsigned int n);

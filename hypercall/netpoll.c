@@ -104,6 +104,11 @@ void netpoll_arm(int id, int room)
 	control(EPOLL_CTL_MOD, id, EPOLLIN | (room ? EPOLLOUT : 0));
 }
 
+void netpoll_renew(int id)
+{
+	control(EPOLL_CTL_ADD, id, 0);
+}
+
 void netpoll_remove(int id)
 {
 	pthread_mutex_lock(&lock);

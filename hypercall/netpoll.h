@@ -14,6 +14,8 @@ struct net_link;
 int netpoll_add(int fd, struct net_link *link, unsigned int q);
 /* net_ready(link, q) when there is something to read, or (room: 1) room to write. */
 void netpoll_arm(int id, int room);
+/* The descriptor is another file now. */
+void netpoll_renew(int id);
 /* When it returns, no upcall is under way, and none will come. */
 void netpoll_remove(int id);
 

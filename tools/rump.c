@@ -28,6 +28,8 @@ static const struct command {
 	{ "run", cmd_run,
 	  "[--server URL] [--mount SPEC]... [--if SPEC]... [--net] [--ncpu N] [--mem M] [--] PROGRAM [ARG]...",
 	  "run a program on a rump kernel: the one of a rump_server, or one of its own" },
+	{ "if", cmd_if, "[--server URL] add SPEC | del NAME | list",
+	  "network interfaces of a rump_server that runs (SPEC: see rump_netif(5))" },
 	{ "halt", cmd_halt, "URL",
 	  "end a rump_server; returns when its file systems are unmounted" },
 	{ "ls", cmd_image, "[-aldR] IMAGE:/PATH...",

@@ -20,5 +20,6 @@ void rump_environment(const char *server);
 /* Sub-commands: argv[0] is the command's name; the result is the exit status. */
 int cmd_run(int argc, char **argv);
 int cmd_halt(int argc, char **argv);
+int cmd_if(int argc, char **argv);
 
 #endif

@@ -59,6 +59,7 @@ struct rumpuser_net_request {
 	 */
 	const char *spec;
 	int remote;				/* 1: a client wants it, not our own program */
+	int isolated;				/* 1: isolate was seen to, ignore it (and pcap) */
 	void *handle;				/* out of open, into close */
 	int error;				/* 0 or -errno, and in why one line */
 	struct rumpuser_net_info info;
