@@ -71,10 +71,11 @@ ATF_TC_BODY(paths, tc)
 	ATF_CHECK_EQ(sc.fdoff, 100);
 	ATF_CHECK_EQ(sc.vfs_sync, 1);
 
-	sc = parse("socket=inet");		/* and what shows the network */
-	ATF_REQUIRE_EQ(sc.nprefix, 2);
+	sc = parse("socket=inet");		/* and what shows the network, and names its resolver */
+	ATF_REQUIRE_EQ(sc.nprefix, 3);
 	ATF_CHECK_STREQ(sc.prefix[0].s, "/proc/net");
 	ATF_CHECK_STREQ(sc.prefix[1].s, "/sys/class/net");
+	ATF_CHECK_STREQ(sc.prefix[2].s, "/etc/resolv.conf");
 }
 
 ATF_TC_WITHOUT_HEAD(bad);
