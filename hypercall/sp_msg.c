@@ -174,6 +174,35 @@ const char *sp_message_check(const struct rump_sp_hdr *hdr, unsigned int nfds)
 	return why ? why : nfds ? "descriptors beside a message that takes none" : NULL;
 }
 
+const char *sp_ring_header(const struct rump_sp_ring *shm, struct rump_sp_hdr *hdr)
+{
+	const char *why;
+
+	memcpy(hdr, shm->request, sizeof(*hdr));
+	__asm__ volatile("" ::: "memory");	/* from now on it is ours */
+	why = sp_header_check(hdr);
+	if (why)
+		return why;
+	if (hdr->len > RUMP_SP_RING_REQUEST)
+		return "a message longer than its memory";
+	switch (hdr->type) {
+	case RUMP_SP_SYSCALL:
+	case RUMP_SP_COPY_REPLY:
+	case RUMP_SP_PREFORK:
+	case RUMP_SP_FORK_CANCEL:
+		return NULL;
+	}
+	return "a message that belongs on the socket";
+}
+
+const char *sp_ring_message(const struct rump_sp_ring *shm, const struct rump_sp_hdr *hdr, void *to)
+{
+	memcpy((char *)to + sizeof(*hdr), shm->request + sizeof(*hdr), hdr->len - sizeof(*hdr));
+	__asm__ volatile("" ::: "memory");
+	memcpy(to, hdr, sizeof(*hdr));
+	return sp_message_check(to, 0);
+}
+
 int sp_aborted(const struct rump_sp_hdr *hdr)
 {
 	uint64_t end;

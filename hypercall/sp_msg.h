@@ -18,6 +18,14 @@
 const char *sp_header_check(const struct rump_sp_hdr *hdr);
 const char *sp_message_check(const struct rump_sp_hdr *hdr, unsigned int nfds);
 
+/*
+ * The same for a message in shared memory, which can change at any time: copies the
+ * header out and checks it; then the rest, behind the header that was checked.  `to' has
+ * room for hdr->len bytes.
+ */
+const char *sp_ring_header(const struct rump_sp_ring *shm, struct rump_sp_hdr *hdr);
+const char *sp_ring_message(const struct rump_sp_ring *shm, const struct rump_sp_hdr *hdr, void *to);
+
 /* 1: the client gave the (checked) SYSCALL up while it sent it. */
 int sp_aborted(const struct rump_sp_hdr *hdr);
 

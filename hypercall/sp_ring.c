@@ -182,35 +182,6 @@ int rumpuser_sp_ring(struct rumpuser_sp_chan *c, uint64_t reqno)
 
 /* ---- messages in -------------------------------------------------------------------- */
 
-const char *ring_header(const struct rump_sp_ring *shm, struct rump_sp_hdr *hdr)
-{
-	const char *why;
-
-	memcpy(hdr, shm->request, sizeof(*hdr));
-	__asm__ volatile("" ::: "memory");	/* from now on it is ours */
-	why = sp_header_check(hdr);
-	if (why)
-		return why;
-	if (hdr->len > RUMP_SP_RING_REQUEST)
-		return "a message longer than its memory";
-	switch (hdr->type) {
-	case RUMP_SP_SYSCALL:
-	case RUMP_SP_COPY_REPLY:
-	case RUMP_SP_PREFORK:
-	case RUMP_SP_FORK_CANCEL:
-		return NULL;
-	}
-	return "a message that belongs on the socket";
-}
-
-const char *ring_message(const struct rump_sp_ring *shm, const struct rump_sp_hdr *hdr, void *to)
-{
-	memcpy((char *)to + sizeof(*hdr), shm->request + sizeof(*hdr), hdr->len - sizeof(*hdr));
-	__asm__ volatile("" ::: "memory");
-	memcpy(to, hdr, sizeof(*hdr));
-	return sp_message_check(to, 0);
-}
-
 int ring_take(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp, const char **why)
 {
 	struct sp_ring *r = c->ring;
@@ -223,7 +194,7 @@ int ring_take(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp, const c
 	if (n == r->seen)
 		return -EAGAIN;
 	r->seen = n;
-	*why = ring_header(r->shm, &hdr);
+	*why = sp_ring_header(r->shm, &hdr);
 	if (*why)
 		return -ECONNRESET;
 	if (hdr.len <= KEPT && !r->kept_used) {
@@ -240,7 +211,7 @@ int ring_take(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg **msgp, const c
 		}
 		msg = &b->msg;
 	}
-	*why = ring_message(r->shm, &hdr, msg->hdr);
+	*why = sp_ring_message(r->shm, &hdr, msg->hdr);
 	if (*why) {
 		rumpuser_sp_release(c, msg);
 		return -ECONNRESET;

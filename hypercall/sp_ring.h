@@ -40,11 +40,4 @@ void ring_free(struct sp_ring *r);
  */
 int ring_watch(unsigned int cpu, const uint32_t *word, uint32_t expected, int64_t deadline);
 
-/*
- * The memory's view of a message: copies the header, checks it, and tells how long the
- * message is; then copies the rest behind what was checked.  NULL, or what is wrong.
- */
-const char *ring_header(const struct rump_sp_ring *shm, struct rump_sp_hdr *hdr);
-const char *ring_message(const struct rump_sp_ring *shm, const struct rump_sp_hdr *hdr, void *to);
-
 #endif

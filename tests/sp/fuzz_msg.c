@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzz_msg.c - any bytes as a message to the server.  t_msg runs it on mutations
+ * fuzz_msg.c - any bytes as a message to the server, by a socket and in shared memory.  t_msg runs it on mutations
  * of good messages; with libFuzzer:
  *
  *	clang -g -fsanitize=fuzzer,address,undefined -DLIBFUZZER -Iinclude \
@@ -43,6 +43,41 @@ static void use_request(struct rump_sp_syscall *req)
 	check(out <= RUMP_SP_INLINE_MAX);
 }
 
+/* A message that was accepted: what is relied on. */
+static void use(void *msg, const struct rump_sp_hdr *hdr)
+{
+	if (hdr->type == RUMP_SP_SYSCALL)
+		use_request(msg);
+	if (hdr->type == RUMP_SP_COPY_REPLY) {
+		const struct rump_sp_copy_reply *r = msg;
+
+		check(hdr->len == sizeof(*r) || hdr->len - sizeof(*r) == RUMP_SP_ALIGN(r->ret));
+	}
+}
+
+/* The bytes in shared memory, where they change under the server's hands. */
+static void fuzz_ring(const unsigned char *bytes, size_t len)
+{
+	static struct rump_sp_ring shm;
+	struct rump_sp_hdr hdr;
+	size_t i, room = len < sizeof(shm.request) ? len : sizeof(shm.request);
+	void *msg;
+
+	memcpy(shm.request, bytes, room);
+	if (sp_ring_header(&shm, &hdr))
+		return;
+	check(hdr.len >= sizeof(hdr) && hdr.len <= RUMP_SP_RING_REQUEST && hdr.nfds <= 16);
+	/* the header above all: a length that was good is not any more */
+	for (i = 0; i < len / 4; i++)
+		shm.request[bytes[i] % (i % 2 ? 16 : room)] ^= bytes[len - 1 - i];
+	msg = malloc(hdr.len);
+	if (!sp_ring_message(&shm, &hdr, msg)) {
+		check(memcmp(msg, &hdr, sizeof(hdr)) == 0);
+		use(msg, &hdr);
+	}
+	free(msg);
+}
+
 int fuzz(const unsigned char *bytes, size_t len)
 {
 	struct rump_sp_hdr hdr;
@@ -50,6 +85,8 @@ int fuzz(const unsigned char *bytes, size_t len)
 	void *msg;
 	int ok;
 
+	if (len)
+		fuzz_ring(bytes, len);
 	/* As the server does: the header first, then as many bytes as it says. */
 	if (len < sizeof(hdr))
 		return 0;
@@ -64,13 +101,8 @@ int fuzz(const unsigned char *bytes, size_t len)
 	if (hdr.type == RUMP_SP_SYSCALL)
 		nfds = hdr.nfds;
 	ok = !sp_message_check(msg, nfds);
-	if (ok && hdr.type == RUMP_SP_SYSCALL)
-		use_request(msg);
-	if (ok && hdr.type == RUMP_SP_COPY_REPLY) {
-		const struct rump_sp_copy_reply *r = msg;
-
-		check(hdr.len == sizeof(*r) || hdr.len - sizeof(*r) == RUMP_SP_ALIGN(r->ret));
-	}
+	if (ok)
+		use(msg, &hdr);
 	free(msg);
 	return ok;
 }
