@@ -30,6 +30,7 @@ uint32_t hijack_xsave_mask;
 #define TRAMP_MAX	128		/* bytes of one trampoline, at most */
 #define MAX_TRAMPS	600
 #define MAX_SITES	2048		/* in one text; Debian's libc has about 530 */
+#define PAGE		4096UL
 #define NEAR		0x7ff00000L	/* reach of a jmp rel32, less some room */
 
 struct patcher {
@@ -89,7 +90,7 @@ static void land(const struct patcher *pa, uint8_t *from)
 static uint8_t *trampoline(struct patcher *pa, const struct site *s)
 {
 	uint8_t *begin = pa->tramp, *to_host[2] = { NULL, NULL }, *to_slow[3] = { NULL, NULL, NULL };
-	const uint8_t *p = s->p, *call = p;
+	const uint8_t *p = pa->text.start + s->offset, *call = p;
 	int class = s->nr < 0 ? -1 : hijack_class[s->nr], i;
 
 	emit(pa, p - s->nlead, s->nlead);
@@ -150,7 +151,7 @@ static void tell(const struct patcher *pa, const struct site *s)
 		[SITE_UNKNOWN] = "not understood", [SITE_LEAVE] = "of no interest",
 		[SITE_BEFORE] = "patched", [SITE_OVER] = "patched",
 	};
-	long offset = s->p - pa->text.base;
+	long offset = pa->text.start + s->offset - pa->text.base;
 
 	if (s->nr < 0)
 		hijack_say("%s+%#lx: any call: %s", pa->text.name, offset, what[s->form]);
@@ -158,18 +159,14 @@ static void tell(const struct patcher *pa, const struct site *s)
 		hijack_say("%s+%#lx: call %d: %s", pa->text.name, offset, s->nr, what[s->form]);
 }
 
-static int patch_site(struct patcher *pa, uint8_t *p)
+static int patch_site(struct patcher *pa, const struct site *s)
 {
 	struct patch_stats *st = pa->st;
-	struct site s;
 
-	if (pa->tramp_end - pa->tramp < TRAMP_MAX)
-		return -ENOSPC;
-	site_look(&pa->text, p, &s);
 	st->sites++;
 	if (hijack_verbose >= 3)
-		tell(pa, &s);
-	switch (s.form) {
+		tell(pa, s);
+	switch (s->form) {
 	case SITE_LEAVE:
 		st->skipped++;
 		return 0;
@@ -178,7 +175,9 @@ static int patch_site(struct patcher *pa, uint8_t *p)
 		return 0;
 	case SITE_BEFORE:
 	case SITE_OVER:
-		redirect(p - s.nlead, trampoline(pa, &s));
+		if (pa->tramp_end - pa->tramp < TRAMP_MAX)
+			return -ENOSPC;
+		redirect(pa->text.start + s->offset - s->nlead, trampoline(pa, s));
 		st->patched++;
 	}
 	return 0;
@@ -275,24 +274,23 @@ static void find_vector_state(void)
 /* Patches all sites in pa's text; the large ones are found in the cache. */
 static int patch_object(struct patcher *pa)
 {
-	static uint32_t offsets[MAX_SITES];
-	const size_t page = 4096;
-	uint8_t *first = (uint8_t *)((uintptr_t)pa->text.start & -page);
-	uint8_t *last = (uint8_t *)(((uintptr_t)pa->text.end + page - 1) & -page);
+	static struct site sites[MAX_SITES];
+	uint8_t *first = (uint8_t *)((uintptr_t)pa->text.start & -PAGE);
+	uint8_t *last = (uint8_t *)(((uintptr_t)pa->text.end + PAGE - 1) & -PAGE);
 	int err, large = pa->text.end - pa->text.start > 1 << 18;
-	unsigned int n = large ? sitecache_load(&pa->text, offsets, MAX_SITES) : 0, i;
+	unsigned int n = large ? sitecache_load(&pa->text, sites, MAX_SITES) : 0, i;
 
 	if (n) {
 		pa->st->cached = 1;
 	} else {
-		n = site_scan(&pa->text, offsets, MAX_SITES);
+		n = site_scan(&pa->text, sites, MAX_SITES);
 		if (large && n < MAX_SITES)
-			sitecache_store(&pa->text, offsets, n);
+			sitecache_store(&pa->text, sites, n);
 	}
 	err = host(SYS_mprotect, first, last - first, PROT_READ | PROT_WRITE | PROT_EXEC);
 	if (err == 0) {
 		for (i = 0; i < n && err == 0; i++)
-			err = patch_site(pa, pa->text.start + offsets[i]);
+			err = patch_site(pa, &sites[i]);
 		host(SYS_mprotect, first, last - first, PROT_READ | PROT_EXEC);
 	}
 	return err;

@@ -28,8 +28,6 @@
 #include "hijack.h"
 #include "site.h"
 
-#define LEAD_MAX	32		/* bytes before an instruction that are looked at */
-
 static uint32_t u32(const uint8_t *p)
 {
 	uint32_t v;
@@ -155,14 +153,30 @@ static size_t tail_length(const struct text *t, const uint8_t *p)
 	return len;
 }
 
-void site_look(const struct text *t, uint8_t *p, struct site *site)
+uint32_t site_bytes(const struct text *t, uint32_t offset)
+{
+	const uint8_t *p = t->start + offset - SITE_FRONT;
+	uint64_t h = 0, w;
+	int i;
+
+	for (i = 0; i < SITE_BYTES; i += sizeof(w)) {
+		memcpy(&w, p + i, sizeof(w));
+		h = (h ^ w) * 0x9e3779b97f4a7c15;
+		h ^= h >> 32;
+	}
+	return h;
+}
+
+/* What there is at p, two bytes "syscall" in the text. */
+static void look(const struct text *t, const uint8_t *p, struct site *site)
 {
 	const uint8_t *m = find_mov(t, p, SITE_JMP, 0);
 
-	*site = (struct site){ .p = p, .form = SITE_UNKNOWN, .nr = -1 };
+	*site = (struct site){ .offset = p - t->start, .bytes = site_bytes(t, p - t->start),
+	    .form = SITE_UNKNOWN, .nr = -1 };
 	site->ntail = m ? 0 : tail_length(t, p);
 	if (!m && !site->ntail)
-		m = find_mov(t, p, LEAD_MAX, 0);
+		m = find_mov(t, p, SITE_FRONT, 0);
 	if (m) {
 		site->form = SITE_BEFORE;
 		site->nr = u32(m + 1);
@@ -175,7 +189,7 @@ void site_look(const struct text *t, uint8_t *p, struct site *site)
 		site->form = SITE_BEFORE;
 		site->nlead = 5;
 	} else {
-		m = find_mov(t, p, LEAD_MAX, 1);
+		m = find_mov(t, p, SITE_FRONT, 1);
 		if (m && hijack_class[u32(m + 1)] == CLASS_HOST)
 			site->nr = u32(m + 1);
 	}
@@ -183,10 +197,10 @@ void site_look(const struct text *t, uint8_t *p, struct site *site)
 		site->form = SITE_LEAVE;
 }
 
-unsigned int site_scan(const struct text *t, uint32_t *offsets, unsigned int max)
+unsigned int site_scan(const struct text *t, struct site *sites, unsigned int max)
 {
 	const __m128i first = _mm_set1_epi8(0x0f), second = _mm_set1_epi8(0x05);
-	const uint8_t *p = t->start + 16, *end = t->end - 32;
+	const uint8_t *p = t->start + SITE_FRONT, *end = t->end - SITE_BYTES;
 	unsigned int hits, n = 0;
 
 	for (; p < end; p += 16) {
@@ -194,7 +208,7 @@ unsigned int site_scan(const struct text *t, uint32_t *offsets, unsigned int max
 		    _mm_cmpeq_epi8(_mm_loadu_si128((const void *)p), first),
 		    _mm_cmpeq_epi8(_mm_loadu_si128((const void *)(p + 1)), second)));
 		for (; hits && n < max; hits &= hits - 1)
-			offsets[n++] = p - t->start + __builtin_ctz(hits);
+			look(t, p + __builtin_ctz(hits), &sites[n++]);
 	}
 	return n;
 }

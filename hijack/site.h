@@ -23,22 +23,26 @@ enum site_form {
 	SITE_OVER,			/* ... the instruction and ntail bytes after it */
 };
 
+#define SITE_BYTES	48		/* looked at for a site, from SITE_FRONT before it */
+#define SITE_FRONT	32
+
 struct site {
-	uint8_t *p;			/* the instruction */
-	enum site_form form;
-	int nr;				/* the call's number, -1: any */
-	size_t nlead, ntail;
+	uint32_t offset;		/* of the instruction from the text's start */
+	uint32_t bytes;			/* a hash of what is around it */
+	int16_t nr;			/* the call's number, -1: any */
+	uint8_t form;
+	uint8_t nlead, ntail;
 };
 
-/* What there is at p, two bytes "syscall" in the text. */
-void site_look(const struct text *t, uint8_t *p, struct site *site);
-/* All system call instructions: offsets from the text's start; how many, at most max. */
-unsigned int site_scan(const struct text *t, uint32_t *offsets, unsigned int max);
+/* A hash of the bytes around offset. */
+uint32_t site_bytes(const struct text *t, uint32_t offset);
+/* All system call instructions of the text; how many, at most max. */
+unsigned int site_scan(const struct text *t, struct site *sites, unsigned int max);
 
 /*
- * sitecache.c: what a scan has found, by the text's build-id.  load: how many, all
- * of which are system call instructions; 0: nothing that can be used.
+ * sitecache.c: what a scan has found, by the text's build-id.  load: how many, each
+ * with the bytes around it that it had; 0: nothing that can be used.
  */
-unsigned int sitecache_load(const struct text *t, uint32_t *offsets, unsigned int max);
-void sitecache_store(const struct text *t, const uint32_t *offsets, unsigned int n);
+unsigned int sitecache_load(const struct text *t, struct site *sites, unsigned int max);
+void sitecache_store(const struct text *t, const struct site *sites, unsigned int n);
 #endif

@@ -6,9 +6,9 @@
  *
  *	${XDG_CACHE_HOME:-$HOME/.cache}/rumphijack/BUILD-ID
  *
- * holds offsets, nothing else: what is done at each is decided by the bytes that are
- * there.  A file that is not the user's own, that others may write, or in which
- * anything is wrong, is as none.  Whatever fails in writing one is no error.
+ * holds struct sites, each with a hash of the bytes around it, which must be there.
+ * A file that is not the user's own, that others may write, or in which anything is
+ * wrong, is as none.  Whatever fails in writing one is no error.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,18 +23,25 @@
 #define MAGIC	0x53504d55		/* "UMPS"; a change of format changes it */
 
 struct head {
-	uint32_t magic, size, n, sum;	/* size of the text, number of offsets */
+	uint32_t magic, size, n, sum;	/* size of the text, number of sites */
 };
 
-static uint32_t checksum(const uint32_t *v, unsigned int n)
+/* Of the sites, and of the table that decided what is of interest. */
+static uint32_t checksum(const struct site *sites, unsigned int n)
 {
-	uint32_t sum = 2166136261U;
-	unsigned int i;
+	uint32_t sum = 2166136261U, v[4];
+	unsigned int i, k;
 
-	for (i = 0; i < n; i++)
-		sum = (sum ^ v[i]) * 16777619U;
+	for (i = 0; i < RUMP_NSYSROWS; i++)
+		sum = (sum ^ hijack_class[i]) * 16777619U;
+	for (i = 0; i < n; i++) {
+		memcpy(v, &sites[i], sizeof(v));
+		for (k = 0; k < 4; k++)
+			sum = (sum ^ v[k]) * 16777619U;
+	}
 	return sum;
 }
+_Static_assert(sizeof(struct site) == 4 * sizeof(uint32_t), "no byte of a site is left out");
 
 /* The directory, made if make is 1, then the file, into path; 0: there is none. */
 static int name_file(const struct text *t, char path[PATH_BUF], int make)
@@ -63,18 +70,21 @@ static int name_file(const struct text *t, char path[PATH_BUF], int make)
 	return 1;
 }
 
-static int is_syscall(const struct text *t, uint32_t offset)
+static int is_right(const struct text *t, const struct site *s)
 {
-	return offset >= 16 && t->start + offset < t->end - 32 && t->start[offset] == 0x0f &&
-	    t->start[offset + 1] == 0x05;
+	return s->offset >= SITE_FRONT && s->offset + SITE_BYTES < t->end - t->start &&
+	    t->start[s->offset] == 0x0f && t->start[s->offset + 1] == 0x05 &&
+	    s->form <= SITE_OVER && s->nr < RUMP_NSYSROWS && s->nlead <= SITE_FRONT &&
+	    s->ntail <= SITE_BYTES - SITE_FRONT - 2 && site_bytes(t, s->offset) == s->bytes;
 }
 
-unsigned int sitecache_load(const struct text *t, uint32_t *offsets, unsigned int max)
+unsigned int sitecache_load(const struct text *t, struct site *sites, unsigned int max)
 {
 	char path[PATH_BUF];
 	struct head h;
 	struct stat st;
 	unsigned int i, n = 0;
+	size_t size;
 	long fd;
 
 	if (!name_file(t, path, 0))
@@ -85,21 +95,24 @@ unsigned int sitecache_load(const struct text *t, uint32_t *offsets, unsigned in
 	if (host(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode) && !(st.st_mode & 022) &&
 	    st.st_uid == host(SYS_geteuid, 0) &&
 	    host(SYS_read, fd, &h, sizeof(h)) == sizeof(h) && h.magic == MAGIC &&
-	    h.size == t->end - t->start && h.n <= max && st.st_size == (off_t)(sizeof(h) + 4 * h.n) &&
-	    host(SYS_read, fd, offsets, 4UL * h.n) == 4L * h.n && checksum(offsets, h.n) == h.sum)
-		n = h.n;
+	    h.size == t->end - t->start && h.n <= max) {
+		size = h.n * sizeof(*sites);
+		if (st.st_size == (off_t)(sizeof(h) + size) &&
+		    host(SYS_read, fd, sites, size) == (long)size && checksum(sites, h.n) == h.sum)
+			n = h.n;
+	}
 	host(SYS_close, fd);
 	for (i = 0; i < n; i++)
-		if (!is_syscall(t, offsets[i]) || (i && offsets[i] <= offsets[i - 1]))
+		if (!is_right(t, &sites[i]) || (i && sites[i].offset <= sites[i - 1].offset))
 			return 0;
 	return n;
 }
 
-void sitecache_store(const struct text *t, const uint32_t *offsets, unsigned int n)
+void sitecache_store(const struct text *t, const struct site *sites, unsigned int n)
 {
-	struct head h = { MAGIC, t->end - t->start, n, checksum(offsets, n) };
+	struct head h = { MAGIC, t->end - t->start, n, checksum(sites, n) };
 	char path[PATH_BUF], new[PATH_BUF + 16];
-	long fd;
+	long fd, size = n * sizeof(*sites);
 	int ok;
 
 	if (!name_file(t, path, 1))
@@ -109,7 +122,7 @@ void sitecache_store(const struct text *t, const uint32_t *offsets, unsigned int
 	if (fd < 0)
 		return;
 	ok = host(SYS_write, fd, &h, sizeof(h)) == sizeof(h) &&
-	    host(SYS_write, fd, offsets, 4UL * n) == 4L * n;
+	    host(SYS_write, fd, sites, size) == size;
 	host(SYS_close, fd);
 	if (!ok || host(SYS_rename, new, path) < 0)
 		host(SYS_unlink, new);
