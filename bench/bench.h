@@ -48,6 +48,20 @@ void bench_pin(int cpu);
 /* image.c */
 double image_ls(void);
 
+/* preload.c */
+double preload_read(void);
+double preload_read_plain(void);
+double preload_poll(void);
+double preload_epoll(void);
+double preload_epoll_plain(void);
+double preload_exec(void);
+double preload_mixed(void);
+double preload_datagram(void);
+double preload_datagram_plain(void);
+double preload_accept(void);
+double preload_accept_remote(void);
+double preload_accept_plain(void);
+
 /* files.c */
 double files_read_rump(void);
 double files_read_loop(void);

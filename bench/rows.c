@@ -321,27 +321,6 @@ idle_server(const char *file, const char *key)
 static double server_rss(void) { return idle_server("status", "VmRSS:"); }
 static double server_private(void) { return idle_server("smaps_rollup", "Private_Dirty:"); }
 
-/* ---- under the preload library ------------------------------------------------------------------ */
-
-/* The figure of DIR/bench/hostread, with and without the library. */
-static double
-host_read(const char *preload)
-{
-	char cmd[8192];
-	double ns;
-	FILE *f;
-
-	snprintf(cmd, sizeof(cmd), "%s%s%s %s/bench/hostread %ld", preload ? "LD_PRELOAD=" : "",
-	    preload ? bench_dir : "", preload ? preload : "", bench_dir, (long)(bench_duration / 1000000));
-	if ((f = popen(cmd, "r")) == NULL || fscanf(f, "%lf", &ns) != 1)
-		bench_fail("%s: no figure", cmd);
-	pclose(f);
-	return ns;
-}
-
-static double read_preloaded(void) { return host_read("/lib/librumphijack.so"); }
-static double read_plain(void) { return host_read(NULL); }
-
 const struct bench_row bench_rows[] = {
 	{ "null_call_inproc", null_inproc, null_host },
 	{ "null_call_inproc_scaling", scaling_many, scaling_one },
@@ -360,7 +339,14 @@ const struct bench_row bench_rows[] = {
 	{ "boot_ms", boot, NULL },
 	{ "server_rss_mb", server_rss, NULL },
 	{ "server_private_mb", server_private, NULL },
-	{ "host_read_overhead", read_preloaded, read_plain },
+	{ "host_read_overhead", preload_read, preload_read_plain },
+	{ "host_poll_overhead", preload_poll, NULL },
+	{ "host_epoll_overhead", preload_epoll, preload_epoll_plain },
+	{ "exec_overhead_ms", preload_exec, NULL },
+	{ "epoll_mixed_event", preload_mixed, NULL },
+	{ "epoll_rump_event", preload_datagram, preload_datagram_plain },
+	{ "accept_close", preload_accept, preload_accept_plain },
+	{ "accept_close_remote", preload_accept_remote, preload_accept_plain },
 	{ "files_read_64k", files_read_rump, files_read_loop },
 	{ "files_write_fsync", files_write_rump, files_write_loop },
 	{ "files_create", files_create_rump, files_create_loop },

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* preload.c - rows about programs under librumphijack: DIR/bench/calls with and without it. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum how { PLAIN, EMBEDDED, REMOTE };
+
+static double
+figure(enum how how, const char *what)
+{
+	char cmd[8192];
+	double v;
+	FILE *f;
+
+	if (how == REMOTE)
+		bench_server_start(-1);
+	snprintf(cmd, sizeof(cmd), "%s%s%s%s/bench/calls %s %ld", how == PLAIN ? "" : "LD_PRELOAD=",
+	    how == PLAIN ? "" : bench_dir, how == PLAIN ? "" : "/lib/librumphijack.so ", bench_dir, what,
+	    (long)(bench_duration / 1000000));
+	if ((f = popen(cmd, "r")) == NULL || fscanf(f, "%lf", &v) != 1)
+		bench_fail("%s: no figure", cmd);
+	pclose(f);
+	return v;
+}
+
+/* What the library adds. */
+static double
+added(const char *what)
+{
+	double with = figure(EMBEDDED, what);
+
+	return with - figure(PLAIN, what);
+}
+
+double preload_read(void) { return figure(EMBEDDED, "read"); }
+double preload_read_plain(void) { return figure(PLAIN, "read"); }
+double preload_poll(void) { return added("poll"); }
+double preload_epoll(void) { return figure(EMBEDDED, "epoll"); }
+double preload_epoll_plain(void) { return figure(PLAIN, "epoll"); }
+double preload_exec(void) { return added("exec"); }
+double preload_mixed(void) { return added("mixed") / 1e3; }
+double preload_datagram(void) { return figure(EMBEDDED, "datagram"); }
+double preload_datagram_plain(void) { return figure(PLAIN, "datagram"); }
+double preload_accept(void) { return figure(EMBEDDED, "accept"); }
+double preload_accept_remote(void) { return figure(REMOTE, "accept"); }
+double preload_accept_plain(void) { return figure(PLAIN, "accept"); }
