@@ -4,9 +4,12 @@
  *
  *	RUMPHIJACK=word[,word]...	word = name=value[:value]...
  *
+ * A backslash takes its meaning from the comma, colon or backslash behind it.
+ *
  * A word that is not known stops the program before it starts: a typing error
  * must not send its traffic to the wrong kernel.
  */
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,17 +31,28 @@ struct parse {
 /* Whoever configures or watches the network goes where the Internet is. */
 #define WITH_INET	(BIT(AF_INET) | BIT(AF_NETLINK) | BIT(AF_PACKET))
 
+#define INETS	(BIT(AF_INET) | BIT(AF_INET6))
+#define EVERY	(~UINT64_C(0) << 1)
+
+/* What a word in socket= stands for. */
 static const struct {
 	const char *name;
-	uint64_t families;
-} families[] = {
-	{ "all", ~UINT64_C(0) << 1 },
-	{ "inet", WITH_INET },
-	{ "inet6", BIT(AF_INET6) },
-	{ "local", BIT(AF_UNIX) },
-	{ "unix", BIT(AF_UNIX) },
-	{ "netlink", BIT(AF_NETLINK) },
-	{ "packet", BIT(AF_PACKET) },
+	struct sockrule rule;	/* but for "on" */
+} kinds[] = {
+	{ "all",	{ EVERY, 0, 0, 0 } },
+	{ "inet",	{ WITH_INET, 0, 0, 0 } },
+	{ "inet6",	{ BIT(AF_INET6), 0, 0, 0 } },
+	{ "local",	{ BIT(AF_UNIX), 0, 0, 0 } },
+	{ "unix",	{ BIT(AF_UNIX), 0, 0, 0 } },
+	{ "netlink",	{ BIT(AF_NETLINK), 0, 0, 0 } },
+	{ "packet",	{ BIT(AF_PACKET), 0, 0, 0 } },
+	{ "stream",	{ INETS, BIT(SOCK_STREAM), 0, 0 } },
+	{ "dgram",	{ INETS, BIT(SOCK_DGRAM), 0, 0 } },
+	{ "raw",	{ INETS | BIT(AF_PACKET), BIT(SOCK_RAW), 0, 0 } },
+	{ "tcp",	{ INETS, BIT(SOCK_STREAM), IPPROTO_TCP, 0 } },
+	{ "udp",	{ INETS, BIT(SOCK_DGRAM), IPPROTO_UDP, 0 } },
+	{ "icmp",	{ INETS, BIT(SOCK_DGRAM) | BIT(SOCK_RAW), IPPROTO_ICMP, 0 } },
+	{ "sctp",	{ INETS, BIT(SOCK_STREAM) | BIT(SOCK_SEQPACKET), IPPROTO_SCTP, 0 } },
 };
 
 static int bad(struct parse *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -60,6 +74,7 @@ static int is(const char *s, size_t n, const char *word)
 static int add_prefix(struct parse *p, const char *word, const char *s, size_t n, int cut)
 {
 	struct prefix *new = &p->sc->prefix[p->sc->nprefix];
+	size_t i;
 
 	if (n == 0 || s[0] != '/')
 		return bad(p, "RUMPHIJACK: \"%s=%.*s\": a path must begin with /", word, (int)n, s);
@@ -77,43 +92,47 @@ static int add_prefix(struct parse *p, const char *word, const char *s, size_t n
 		    SCOPE_PREFIXES);
 	if (n + 1 > p->room || n + 1 > PATH_BUF)
 		return bad(p, "RUMPHIJACK: \"%s=%.*s...\": too long", word, 40, s);
-	memcpy(p->store, s, n);
-	p->store[n] = '\0';
 	new->s = p->store;
-	new->len = n;
 	new->cut = cut;
-	p->store += n + 1;
-	p->room -= n + 1;
+	for (i = 0; i < n; i++) {
+		if (s[i] == '\\' && i + 1 < n && strchr(",:\\", s[i + 1]))
+			i++;
+		*p->store++ = s[i];
+	}
+	new->len = p->store - new->s;
+	*p->store++ = '\0';
+	p->room -= new->len + 1;
 	p->sc->nprefix++;
 	return 0;
 }
 
-static int add_family(struct parse *p, const char *s, size_t n)
+/* Which kernel's sockets: the last rule that fits says it. */
+static int add_kind(struct parse *p, const char *s, size_t n)
 {
+	struct scope *sc = p->sc;
 	const char *name = s;
 	size_t len = n;
-	int no = n > 2 && memcmp(s, "no", 2) == 0;
+	int no = n > 2 && memcmp(s, "no", 2) == 0 && !is(s, n, "none");
 	unsigned int i;
 
-	if (is(s, n, "none")) {
-		p->sc->families = 0;
-		return 0;
+	if (no || is(s, n, "none")) {
+		name = no ? s + 2 : "all";
+		len = no ? n - 2 : 3;
 	}
-	if (no) {
-		name += 2;
-		len -= 2;
-	}
-	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		if (!is(name, len, families[i].name))
-			continue;
-		if (no)
-			p->sc->families &= ~families[i].families;
-		else
-			p->sc->families |= families[i].families;
-		return 0;
-	}
-	return bad(p, "RUMPHIJACK: \"socket=%.*s\": not a family; right are all, none, inet, inet6, "
-	    "local (unix), netlink, packet, and these with \"no\" in front", (int)n, s);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !is(name, len, kinds[i].name); i++)
+		;
+	if (i == sizeof(kinds) / sizeof(kinds[0]))
+		return bad(p, "RUMPHIJACK: \"socket=%.*s\": not a kind of socket; right are all, none, "
+		    "inet, inet6, local (unix), netlink, packet, stream, dgram, raw, tcp, udp, icmp, sctp, "
+		    "and these with \"no\" in front", (int)n, s);
+	/* What comes later hides all of what it covers. */
+	if (kinds[i].rule.families == EVERY)
+		sc->nrules = 0;
+	if (sc->nrules == SCOPE_RULES)
+		return bad(p, "RUMPHIJACK: \"socket=%.*s\": more than %d kinds", (int)n, s, SCOPE_RULES);
+	sc->rules[sc->nrules] = kinds[i].rule;
+	sc->rules[sc->nrules++].on = name == s;
+	return 0;
 }
 
 static int add_vfs(struct parse *p, const char *s, size_t n)
@@ -167,11 +186,23 @@ static const struct word {
 } words[] = {
 	{ "path", add_path, 0 },
 	{ "blanket", add_blanket, 1 },
-	{ "socket", add_family, 1 },
+	{ "socket", add_kind, 1 },
 	{ "vfs", add_vfs, 1 },
 	{ "sysctl", set_sysctl, 0 },
 	{ "fdoff", set_fdoff, 0 },
 };
+
+/* The first c in [s, end) that has no backslash in front, or NULL. */
+static const char *find_bare(const char *s, const char *end, int c)
+{
+	for (; s < end; s++) {
+		if (*s == c)
+			return s;
+		if (*s == '\\' && s + 1 < end)
+			s++;
+	}
+	return NULL;
+}
 
 static int one_word(struct parse *p, const char *s, size_t n)
 {
@@ -184,7 +215,7 @@ static int one_word(struct parse *p, const char *s, size_t n)
 		if (!is(s, eq - s, w->name))
 			continue;
 		for (v = eq + 1;; v = colon + 1) {
-			colon = w->list ? memchr(v, ':', end - v) : NULL;
+			colon = w->list ? find_bare(v, end, ':') : NULL;
 			if (w->add(p, v, (colon ? colon : end) - v) < 0)
 				return -1;
 			if (!colon)
@@ -192,25 +223,25 @@ static int one_word(struct parse *p, const char *s, size_t n)
 		}
 	}
 	return bad(p, "RUMPHIJACK: \"%.*s\": not a word; right are path=DIR, blanket=DIR:DIR..., "
-	    "socket=FAMILY:..., vfs=all|none, sysctl=yes|no, fdoff=N", n > 200 ? 200 : (int)n, s);
+	    "socket=KIND:..., vfs=all|none, sysctl=yes|no, fdoff=N", n > 200 ? 200 : (int)n, s);
 }
 
 int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char *err,
     size_t errsize)
 {
 	struct parse p = { sc, store, size, err, errsize };
-	const char *comma;
+	const char *comma, *end = s + strlen(s);
 
 	memset(sc, 0, sizeof(*sc));
 	do {
-		comma = strchrnul(s, ',');
-		if (one_word(&p, s, comma - s) < 0)
+		comma = find_bare(s, end, ',');
+		if (one_word(&p, s, (comma ? comma : end) - s) < 0)
 			return -1;
-		s = comma + 1;
-	} while (*comma);
+		s = comma ? comma + 1 : end;
+	} while (comma);
 	/* What shows the network goes where the network is, and so does what names its
 	 * resolver. */
-	if (sc->families & BIT(AF_INET) && (add_prefix(&p, "blanket", "/proc/net", 9, 0) < 0 ||
+	if (scope_socket(sc, AF_INET, SOCK_STREAM, 0) && (add_prefix(&p, "blanket", "/proc/net", 9, 0) < 0 ||
 	    add_prefix(&p, "blanket", "/sys/class/net", 14, 0) < 0 ||
 	    add_prefix(&p, "blanket", "/etc/resolv.conf", 16, 0) < 0))
 		return -1;

@@ -53,6 +53,16 @@ int epoll_check(int fd, int arm_it)
 	return n != 0 && n != -EINTR;
 }
 
+int epoll_rung(int fd)
+{
+	struct rside *r = epoll_side_of(fd);
+
+	if (!r || !placeholder_drain(r->near))
+		return 0;
+	pass_on(r);
+	return 1;
+}
+
 /* Takes the marked ones out of n events; how many remain. */
 static long strip(struct epoll_event *ev, long n, int *marked)
 {

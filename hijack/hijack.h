@@ -14,7 +14,9 @@
 #define HIJACK_HIJACK_H
 
 #include <stddef.h>
+#include <netinet/in.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <rump/rump_calls.h>
@@ -120,6 +122,14 @@ void hijack_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noret
 /* ---- config.c: the scope -------------------------------------------------------- */
 
 #define SCOPE_PREFIXES	16
+#define SCOPE_RULES	16
+struct sockrule {
+	uint64_t families;	/* bit AF_xxx */
+	uint16_t types;		/* bit SOCK_xxx; 0: any */
+	uint16_t protocol;	/* 0: any */
+	int on;			/* the rump kernel's, or the host's */
+};
+
 struct scope {
 	struct prefix {
 		const char *s;		/* no slash at the end; "" is the root */
@@ -127,11 +137,36 @@ struct scope {
 		int cut;		/* path=: cut off; blanket=: stays */
 	} prefix[SCOPE_PREFIXES];
 	int nprefix;
-	uint64_t families;		/* bit AF_xxx: sockets of it are the rump kernel's */
+	struct sockrule rules[SCOPE_RULES];	/* whose sockets; the last that fits counts */
+	int nrules;
 	int fdoff;			/* lowest number of a rump descriptor, 0: any */
 	int vfs_sync;			/* sync(2) reaches the rump kernel too */
 };
 extern struct scope scope;
+
+static inline int sockrule_fits(const struct sockrule *r, unsigned int family, int type,
+    int protocol)
+{
+	if (family >= 64 || !(r->families >> family & 1) || (r->types && !(r->types >> type & 1)))
+		return 0;
+	if (!protocol)
+		protocol = type == SOCK_STREAM ? IPPROTO_TCP : type == SOCK_DGRAM ? IPPROTO_UDP : 0;
+	if (protocol == IPPROTO_ICMPV6)
+		protocol = IPPROTO_ICMP;
+	return !r->protocol || r->protocol == protocol;
+}
+
+/* Is socket(family, type, protocol) the rump kernel's? */
+static inline int scope_socket(const struct scope *sc, unsigned int family, int type, int protocol)
+{
+	int i, on = 0;
+
+	type &= 0xf;		/* without SOCK_NONBLOCK and SOCK_CLOEXEC */
+	for (i = 0; i < sc->nrules; i++)
+		if (sockrule_fits(&sc->rules[i], family, type, protocol))
+			on = sc->rules[i].on;
+	return on;
+}
 
 /*
  * Reads a RUMPHIJACK value into *sc; strings are kept in store (size bytes).
@@ -235,6 +270,8 @@ void epoll_lost(void);
 /* 1: the rump side of epoll descriptor fd has events now; 0: not, and (arm) its
  * placeholder in fd will become readable when it has. */
 int epoll_check(int fd, int arm);
+/* 1: there was a ring in fd, which is taken now. */
+int epoll_rung(int fd);
 /* Rump descriptor rfd is about to be closed. */
 void epoll_forget(int rfd);
 /* A fork succeeded: parent and child. */

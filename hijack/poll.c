@@ -84,13 +84,16 @@ struct timespec *ns_timespec(int64_t ns, struct timespec *ts)
 
 /* ---- the set ---------------------------------------------------------------------- */
 
-void placeholder_drain(int near)
+int placeholder_drain(int near)
 {
 	char buf[64];
+	long n, any = 0;
 
-	while (host(SYS_recvfrom, near, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL) ==
-	    (long)sizeof(buf))
-		;
+	do {
+		n = host(SYS_recvfrom, near, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL);
+		any |= n > 0;
+	} while (n == (long)sizeof(buf));
+	return any;
 }
 
 /* Threads of this process in a mixed set, by rump descriptor.  Not exact after a
@@ -179,7 +182,12 @@ static long collect(struct set *s, int *rung)
 	for (i = 0; i < s->n; i++) {
 		s->fds[i].revents = s->rump[i].revents;
 		if (s->rump[i].fd < 0) {
-			s->fds[i].revents |= s->host[i].revents;
+			/* Of an epoll it may have been the ring: to be asked again without. */
+			if (s->nepoll && s->host[i].revents && !s->rump[i].revents &&
+			    epoll_rung(s->host[i].fd))
+				*rung = 1;
+			else
+				s->fds[i].revents |= s->host[i].revents;
 		} else if (s->host[i].revents) {
 			*rung = 1;
 			if (!s->rump[i].revents)
@@ -249,7 +257,7 @@ static long wait_bell(struct set *s, int ep, int near, int64_t deadline, const v
 	long looked, hosts, ready;
 	int64_t left;
 	unsigned int i;
-	int unused;
+	int rung;
 
 	for (i = 0; i < s->n; i++)
 		if (s->rump[i].fd >= 0)
@@ -270,13 +278,10 @@ static long wait_bell(struct set *s, int ep, int near, int64_t deadline, const v
 		hosts = host(SYS_ppoll, s->host, s->n + 1, ns_timespec(left, &ts), mask, masksize);
 		if (hosts < 0 && looked == 0)
 			return hosts;
-		if (s->host[s->n].revents)
-			placeholder_drain(near);
-		ready = collect(s, &unused);
-		if (ready > 0 || left == 0)
+		rung = s->host[s->n].revents && placeholder_drain(near);
+		ready = collect(s, &rung);
+		if (ready > 0 || left == 0 || !rung)
 			return ready;
-		if (!s->host[s->n].revents)
-			return 0;
 	}
 }
 

@@ -12,7 +12,7 @@ int64_t deadline_left(int64_t deadline);
 int64_t timespec_ns(const struct timespec *ts);
 /* NULL for "never". */
 struct timespec *ns_timespec(int64_t ns, struct timespec *ts);
-/* Takes the bytes that have rung. */
-void placeholder_drain(int near);
+/* Takes the bytes that have rung; 1: there were some. */
+int placeholder_drain(int near);
 
 #endif

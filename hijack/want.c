@@ -118,7 +118,7 @@ int hijack_want(long nr, const long a[6])
 		return 0;
 	case HOW_socket:
 	case HOW_socketpair:
-		return (unsigned int)a[0] < 64 && (scope.families >> (unsigned int)a[0] & 1);
+		return scope_socket(&scope, a[0], a[1], a[2]);
 	case HOW_address:
 		return not_host(a[0]) || unixname_maybe((const void *)a[1], a[2]);
 	case HOW_poll:

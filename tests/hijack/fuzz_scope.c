@@ -34,6 +34,6 @@ int fuzz(const unsigned char *bytes, size_t len)
 		check(p->s[0] == '/' && p->s[p->len - 1] != '/' && !strstr(p->s, "//"));
 	}
 	check(sc.fdoff >= 0 && sc.fdoff < FDMAP_MAX);
-	check(!(sc.families & 1));
+	check(sc.nrules >= 0 && sc.nrules <= SCOPE_RULES);
 	return 1;
 }

@@ -22,7 +22,7 @@ static struct scope parse(const char *words)
 
 static int has(const struct scope *sc, int family)
 {
-	return sc->families >> family & 1;
+	return scope_socket(sc, family, SOCK_STREAM, 0);
 }
 
 ATF_TC_WITHOUT_HEAD(families);
@@ -53,6 +53,58 @@ ATF_TC_BODY(families, tc)
 		ATF_CHECK_EQ_MSG(has(&sc, AF_NETLINK), t[i].netlink, "%s", t[i].words);
 		ATF_CHECK_EQ_MSG(has(&sc, AF_PACKET), t[i].packet, "%s", t[i].words);
 	}
+}
+
+/* By type and protocol. */
+ATF_TC_WITHOUT_HEAD(kinds);
+ATF_TC_BODY(kinds, tc)
+{
+	static const struct { int family, type, protocol; } s[] = {
+		{ AF_INET, SOCK_STREAM, 0 }, { AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP },
+		{ AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0 }, { AF_INET6, SOCK_DGRAM, IPPROTO_UDP },
+		{ AF_INET, SOCK_DGRAM, IPPROTO_ICMP }, { AF_INET6, SOCK_RAW, IPPROTO_ICMPV6 },
+		{ AF_INET, SOCK_RAW, IPPROTO_RAW }, { AF_PACKET, SOCK_RAW, 0 },
+		{ AF_PACKET, SOCK_DGRAM, 0 }, { AF_UNIX, SOCK_STREAM, 0 },
+		{ AF_NETLINK, SOCK_RAW, 0 }, { AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP },
+	};
+	static const struct { const char *words, *which; } t[] = {
+		{ "socket=all", "111111111111" },
+		{ "socket=all:none", "000000000000" },
+		{ "socket=tcp", "110000000000" },
+		{ "socket=udp", "001100000000" },
+		{ "socket=icmp", "000011000000" },
+		{ "socket=stream", "110000000000" },
+		{ "socket=dgram", "001110000000" },
+		{ "socket=raw", "000001110000" },
+		{ "socket=sctp", "000000000001" },
+		{ "socket=inet", "101010111011" },
+		{ "socket=inet:noudp", "100010111011" },
+		{ "socket=all:nolocal:nodgram", "110001111011" },
+		{ "socket=all:noinet6:noraw,socket=icmp", "101011001111" },
+		{ "socket=tcp:all:nolocal", "111111111011" },
+	};
+	struct scope sc;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		sc = parse(t[i].words);
+		for (size_t k = 0; k < sizeof(s) / sizeof(s[0]); k++)
+			ATF_CHECK_EQ_MSG(scope_socket(&sc, s[k].family, s[k].type, s[k].protocol),
+			    t[i].which[k] - '0', "%s, socket %zu", t[i].words, k);
+	}
+}
+
+ATF_TC_WITHOUT_HEAD(quotes);
+ATF_TC_BODY(quotes, tc)
+{
+	struct scope sc = parse("path=/a\\,b\\\\c:d,blanket=/\\:x y:/\xc3\xa4\\,:/z\\n,fdoff=3");
+
+	ATF_REQUIRE_EQ(sc.nprefix, 4);
+	ATF_CHECK_STREQ(sc.prefix[0].s, "/a,b\\c:d");
+	ATF_CHECK_EQ(sc.prefix[0].len, strlen(sc.prefix[0].s));
+	ATF_CHECK_STREQ(sc.prefix[1].s, "/:x y");
+	ATF_CHECK_STREQ(sc.prefix[2].s, "/\xc3\xa4,");
+	ATF_CHECK_STREQ(sc.prefix[3].s, "/z\\n");
+	ATF_CHECK_EQ(sc.fdoff, 3);
 }
 
 ATF_TC_WITHOUT_HEAD(paths);
@@ -92,9 +144,9 @@ ATF_TC_BODY(bad, tc)
 		{ "path=/a//b", "\"path=/a//b\": a path must be without" },
 		{ "path=/a/..", "\"path=/a/..\": a path must be without" },
 		{ "blanket=/a:", "\"blanket=\": a path must begin with /" },
-		{ "socket=", "\"socket=\": not a family; right are all, none, inet" },
-		{ "socket=ipv4", "\"socket=ipv4\": not a family" },
-		{ "socket=all:no", "\"socket=no\": not a family" },
+		{ "socket=", "\"socket=\": not a kind of socket; right are all, none, inet" },
+		{ "socket=ipv4", "\"socket=ipv4\": not a kind of socket" },
+		{ "socket=all:no", "\"socket=no\": not a kind of socket" },
 		{ "fdoff=-1", "\"fdoff=-1\": must be a number from 0 to 1048575" },
 		{ "fdoff=", "\"fdoff=\": must be a number" },
 		{ "fdoff=1048576", "\"fdoff=1048576\": must be a number" },
@@ -115,7 +167,7 @@ ATF_TC_BODY(fuzz, tc)
 {
 	static const char *const parts[] = {
 		"path=", "blanket=", "socket=", "vfs=", "sysctl=", "fdoff=", ",", ":", "=", "/",
-		"/rump", "all", "none", "inet", "no", "local", "yes", "1", "99", "..", ".", "\xff", " ",
+		"/rump", "all", "none", "inet", "no", "local", "yes", "1", "tcp", "raw", "\\", "99", "..", ".", "\xff", " ",
 	};
 	char text[512];
 
@@ -134,6 +186,8 @@ ATF_TC_BODY(fuzz, tc)
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, families);
+	ATF_TP_ADD_TC(tp, kinds);
+	ATF_TP_ADD_TC(tp, quotes);
 	ATF_TP_ADD_TC(tp, paths);
 	ATF_TP_ADD_TC(tp, bad);
 	ATF_TP_ADD_TC(tp, fuzz);

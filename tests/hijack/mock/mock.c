@@ -96,6 +96,9 @@ static long poll_arm(struct pollfd *fds, unsigned int n, int arm)
 	for (i = 0; i < n; i++)
 		if (fds[i].fd >= 0)
 			fds[i].fd -= BASE;
+	for (i = 0; i < n && arm == RUMP_POLL_RING; i++)
+		if (fds[i].fd >= 0 && fds[i].revents && far_of[fds[i].fd])
+			host(SYS_sendto, far_of[fds[i].fd], "!", 1, MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 	if (ret != 0 || !arm)
 		return ret;
 	pthread_mutex_lock(&lock);
