@@ -17,6 +17,9 @@
 /* One line on stderr, "PROGRAM: " in front. */
 void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* 1: this is a child that shares its parent's memory (vfork). */
+int client_is_shared(void);
+
 /* ---- session.c and remote.c: a server ---------------------------------------------- */
 
 int remote_init(const char *url);

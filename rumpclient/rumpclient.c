@@ -54,8 +54,7 @@ static void is_own(void)
 	atomic_store(&process->same, 1);
 }
 
-/* 1: a child that shares its parent's memory (vfork). */
-static int is_shared(void)
+int client_is_shared(void)
 {
 	int pid = atomic_load(&process->pid);
 
@@ -181,15 +180,15 @@ int rumpclient_preexec(struct rumpclient_exec *x)
 	x->heir = x->self = -1;
 	if (mode != REMOTE)
 		return -EOPNOTSUPP;
-	if (!is_shared())
+	if (!client_is_shared())
 		check_process();
-	return remote_preexec(is_shared(), x);
+	return remote_preexec(client_is_shared(), x);
 }
 
 void rumpclient_exec_cancel(const struct rumpclient_exec *x)
 {
 	if (x->env[0])
-		remote_exec_cancel(is_shared(), x);
+		remote_exec_cancel(client_is_shared(), x);
 }
 
 static int same_name(const char *a, const char *b)

@@ -514,8 +514,10 @@ int chan_get(struct chan **cp)
 			return err;
 		}
 	}
-	/* In a child that shares our memory, the number would be the parent's. */
-	if (c->reqno == RING_CALLS && !c->ring) {
+	/* Asked for now and then.  A child that shares our memory has descriptors of its own:
+	 * a ring of its making would be no use to us. */
+	if (!c->ring && c->reqno >= RING_CALLS && !(c->reqno & (c->reqno - 1)) &&
+	    !client_is_shared()) {
 		err = ring_open(c);
 		if (err) {
 			chan_close(c);

@@ -146,6 +146,9 @@ shell_body() {
 	atf_check $rump cp -r d a.img:/
 	atf_check -o inline:'/rump/image/d\n' $rump sh a.img:/d -c 'pwd; echo text | tee f | cat >/dev/null; tar cf t.tar f; rm f'
 	atf_check -o inline:'f\n' $rump sh a.img:/d tar tf t.tar
+	# many programs, from a shell that makes them by vfork
+	atf_check -o match:'^20$' timeout 60 $rump sh a.img:/d \
+	    -c 'i=0; while [ $i -lt 20 ]; do i=$((i + 1)); /bin/ls >/dev/null; /bin/echo $i; done'
 	atf_check -s exit:7 $rump sh a.img -c 'exit 7'
 	atf_check -s exit:143 $rump sh a.img -c 'kill $$'
 	atf_check -s exit:127 -e match:'no-such: No such file' $rump sh a.img no-such
