@@ -11,7 +11,7 @@ build='make gcc libc6-dev binutils bc bison flex perl xz-utils libelf-dev liburi
 	libslirp-dev libvdeplug-dev linux-source-6.12'
 check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtools
 	iproute2 curl python3 procps acl attr fdisk cryptsetup-bin mdadm exfatprogs squashfs-tools xorriso
-	fuse2fs squashfuse sshfs openssh-sftp-server ntfs-3g archivemount
+	fuse2fs squashfuse sshfs openssh-sftp-server ntfs-3g archivemount psmisc
 	iputils-ping tcpdump ethtool passt vde2 libslirp0 libvdeplug2 slirp4netns'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-tidy cppcheck'
