@@ -7,9 +7,11 @@
 #define HYPERCALL_BLK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "internal.h"
+#include "jobs.h"
 
 /* struct rumpuser_blk_req as it is between its submission and its end. */
 struct blk_request {
@@ -19,8 +21,11 @@ struct blk_request {
 	uint64_t len;
 	struct rumpuser_iovec *iov;
 	void *cookie;
-	struct blk_request *next;
 	uint64_t done;			/* bytes moved so far */
+	union {				/* of the engine */
+		struct blk_request *next;
+		struct job job;
+	};
 };
 _Static_assert(sizeof(struct blk_request) <= sizeof(struct rumpuser_blk_req), "priv has room");
 

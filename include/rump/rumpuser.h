@@ -47,6 +47,8 @@ struct rumpuser_upcalls {
 	/* A block request that rumpuser_blk_submit() accepted has ended;
 	 * error is 0 or a negative errno.  cookie is the submitter's. */
 	void (*blk_done)(void *cookie, int error);
+	/* A request that rumpuser_dir_submit() took has been answered. */
+	void (*dir_done)(void *cookie);
 	/* A host thread that has called the kernel is ending; host is what
 	 * rumpuser_thread_register() was given.  Runs on that thread, in its
 	 * TLS destructors; the one upcall that may sleep. */
@@ -223,7 +225,7 @@ struct rumpuser_blk_req {
 	uint64_t offset, len;		/* bytes */
 	struct rumpuser_iovec *iov;	/* for reads and writes; in the kernel's RAM */
 	void *cookie;
-	uint64_t priv[2];		/* the library's */
+	uint64_t priv[3];		/* the library's */
 };
 
 /*
@@ -249,6 +251,33 @@ int rumpuser_blk_submit(void *handle, unsigned int queue, struct rumpuser_blk_re
     int *errorp);
 /* What was submitted with RUMPUSER_BLK_MORE need not wait any longer. */
 void rumpuser_blk_kick(void *handle, unsigned int queue);
+
+/* ---- directories of the host ------------------------------------------------- */
+
+#define RUMPUSER_DIR_RDONLY	0x1
+
+/*
+ * A message of the FUSE protocol (<linux/fuse.h>): in is struct fuse_in_header and what
+ * follows it, out has room for struct fuse_out_header and the rest of the answer, which
+ * says its length itself.  nout is 0 for messages that have none.  Plain data, too.
+ */
+struct rumpuser_dir_req {
+	const struct rumpuser_iovec *in, *out;
+	unsigned int nin, nout;
+	void *cookie;
+	uint64_t priv[2];		/* the library's */
+};
+
+/*
+ * Serves the directory path.  Nothing outside of it can be reached: not by "..", not by a
+ * symbolic link, whoever changes what in it meanwhile.  -ENOTDIR and other errors of
+ * open(2); -ENOSYS: the host has no openat2(2).
+ */
+int rumpuser_dir_open(const char *path, uint32_t flags, void **handlep);
+/* When no request is under way. */
+void rumpuser_dir_close(void *handle);
+/* upcalls->dir_done(cookie) tells when *req and all that it points to is free again. */
+void rumpuser_dir_submit(void *handle, struct rumpuser_dir_req *req);
 
 /* ---- placeholders (see hijack/): far ends of AF_UNIX socketpairs ----------- */
 

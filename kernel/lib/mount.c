@@ -24,6 +24,7 @@
 #include <rump/rumpuser.h>
 
 #include "etfs.h"
+#include "hostdir.h"
 #include "mount.h"
 #include "mountspec.h"
 
@@ -225,6 +226,22 @@ static int mount_device(struct mountspec *spec, const char *filesystems, const c
 	return ret;
 }
 
+static int mount_hostdir(struct mountspec *spec, const char **why)
+{
+	char tag[HOSTDIR_TAG_LEN];
+	int ret;
+
+	ret = hostdir_add(spec->source, spec->flags & MS_RDONLY, tag);
+	if (ret) {
+		*why = "SOURCE cannot be had as a directory of the host";
+		return ret;
+	}
+	ret = try_type(spec, tag, HOSTDIR_TYPE, 0);
+	if (ret)
+		hostdir_remove(tag);
+	return ret;
+}
+
 static int carry_out(struct mountspec *spec, const char **why)
 {
 	char *filesystems;
@@ -235,6 +252,8 @@ static int carry_out(struct mountspec *spec, const char **why)
 		*why = "DIR cannot be made";
 		return ret;
 	}
+	if (spec->type && !strcmp(spec->type, HOSTDIR_TYPE))
+		return mount_hostdir(spec, why);
 	ret = read_file("/proc/filesystems", &filesystems);
 	if (ret) {
 		*why = "/proc/filesystems of the rump kernel";

@@ -69,6 +69,13 @@ int rumpk_net_add(const char *spec, char *why);
 int rumpk_net_del(const char *name);
 void rumpk_net_del_all(void);
 
+/*
+ * A directory of the host, a handle of rumpuser_dir_open(), as what mount(2) takes for
+ * the source of type "hostdir".  The same rules: -EEXIST, -EBUSY, -ENOENT.
+ */
+int rumpk_dir_add(const char *tag, void *handle);
+int rumpk_dir_del(const char *tag);
+
 /* Serves clients on url from now on (sysproxy).  -EINVAL: bad URL, after one
  * line that quotes it; -EADDRINUSE. */
 int rumpk_sp_start(const char *url);

@@ -14,6 +14,7 @@
 #include <rump/rumpuser.h>
 
 #include "etfs.h"
+#include "hostdir.h"
 #include "init.h"
 #include "mount.h"
 #include "rumpk.h"
@@ -45,7 +46,9 @@ int rump_pub_shutdown(void)
 	mount_undo_all();
 	rump_syscall(SYS_sync, 0, 0, 0, 0, 0, 0);
 	err = rumpk_shutdown();
-	if (!err)
+	if (!err) {
 		etfs_close_all();
+		hostdir_close_all();
+	}
 	return err;
 }

@@ -144,6 +144,9 @@ void rump_blk_done(void *cookie, int error);
 void rump_net_done(struct rumpuser_net_request *r);
 long rump_netif_call(int op, const char __user *text, char __user *buf, size_t len);
 
+/* hostdir.c */
+void rump_dir_done(void *cookie);
+
 /* sp.c: user memory of a sysproxy client's task; bytes not copied, or length/-EFAULT */
 unsigned long rump_remote_copy_from(void *dst, unsigned long src, size_t n);
 unsigned long rump_remote_copy_to(unsigned long dst, const void *src, size_t n);

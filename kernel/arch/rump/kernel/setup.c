@@ -29,6 +29,7 @@ static struct rumpk_params params;
 
 static const struct rumpuser_upcalls upcalls = {
 	.blk_done	= rump_blk_done,
+	.dir_done	= rump_dir_done,
 	.thread_exit	= rump_thread_exit,
 	.ph_gone	= rump_ph_gone,
 	.net_ready	= rump_net_ready,
