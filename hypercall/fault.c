@@ -56,13 +56,14 @@ static struct {
 __asm__(
 "	.text\n"
 "	.align	16\n"
+"	.globl	rumpuser_sigreturn\n"
+"	.hidden	rumpuser_sigreturn\n"
 "	.type	rumpuser_sigreturn, @function\n"
 "	nop\n"				/* unwinders look one byte before it */
 "rumpuser_sigreturn:\n"
 "	mov	$15, %rax\n"
 "	syscall\n"
 "	.size	rumpuser_sigreturn, . - rumpuser_sigreturn\n");
-extern void rumpuser_sigreturn(void) __attribute__((visibility("hidden")));
 
 static int slot(int sig)
 {

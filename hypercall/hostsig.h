@@ -25,6 +25,9 @@ struct hostsig_action {
 	uint64_t mask;
 };
 
+/* (fault.c) Where a handler returns to: rt_sigreturn(2). */
+void rumpuser_sigreturn(void) __attribute__((visibility("hidden")));
+
 static inline long hostsig_action(int sig, const struct hostsig_action *act,
     struct hostsig_action *old)
 {

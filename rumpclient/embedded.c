@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * embedded.c - a rump kernel in this process: librump.so, loaded by the first
- * call that needs it, so that a program which makes none pays nothing.
+ * call that needs it, so that a program which makes none pays nothing.  A signal that ends
+ * the program has it unmount its file systems first.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,11 +19,12 @@ static atomic_int loader;		/* thread that loads */
 static syscall_fn *rump_syscall_fn;
 static int (*owns_fd_fn)(int fd);
 static int (*shutdown_fn)(void);
+static const volatile uint32_t *ending;	/* a signal is ending the process */
 
 static int load(void)
 {
+	int (*init)(void), (*on_signals)(void);
 	int none = NONE, err = 0;
-	int (*init)(void);
 	void *lib;
 
 	if (atomic_compare_exchange_strong(&state, &none, LOADING)) {
@@ -37,10 +39,14 @@ static int load(void)
 		init = (int (*)(void))dlsym(lib, "rump_init");
 		owns_fd_fn = (int (*)(int))dlsym(lib, "rumpuser_owns_fd");
 		shutdown_fn = (int (*)(void))dlsym(lib, "rump_pub_shutdown");
-		if (!rump_syscall_fn || !init)
+		on_signals = (int (*)(void))dlsym(lib, "rump_pub_shutdown_on_signals");
+		ending = dlsym(lib, "rumpuser_ending");
+		if (!rump_syscall_fn || !init || !on_signals || !ending)
 			err = -ENOSYS;
 		else
 			err = init();
+		if (!err)
+			err = on_signals();
 		if (err)
 			client_warn("the rump kernel does not start: error %d", -err);
 		atomic_store(&state, err ? FAILED : LOADED);
@@ -54,9 +60,17 @@ static int load(void)
 	return atomic_load(&state) == LOADED ? 0 : -ENOSYS;
 }
 
+/* The process is about to end, by another thread: the program need not know why. */
+static void __attribute__((noreturn)) wait_for_end(void)
+{
+	for (;;)
+		host(SYS_pause, 0);
+}
+
 long embedded_syscall(long nr, const long args[6])
 {
 	int s = atomic_load_explicit(&state, memory_order_acquire);
+	long ret;
 	int err;
 
 	if (s != LOADED) {
@@ -66,7 +80,10 @@ long embedded_syscall(long nr, const long args[6])
 		if (err)
 			return err;
 	}
-	return rump_syscall_fn(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
+	ret = rump_syscall_fn(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
+	if (__builtin_expect(*ending, 0))
+		wait_for_end();
+	return ret;
 }
 
 int embedded_owns_fd(int fd)
@@ -78,6 +95,8 @@ void embedded_shutdown(void)
 {
 	if (atomic_load(&state) == LOADED && shutdown_fn)
 		shutdown_fn();
+	if (ending && *ending)
+		wait_for_end();
 }
 
 void embedded_forget(void)

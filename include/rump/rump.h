@@ -99,6 +99,11 @@ int rump_pub_netif_destroy(const char *name);	/* -ENODEV */
 /* Unmounts all file systems, writes everything back, ends the kernel's work;
  * later calls return -ESHUTDOWN.  Does nothing where no kernel has been booted. */
 int rump_pub_shutdown(void);
+/*
+ * Has a signal that would end the process (SIGTERM, SIGINT and the like, where the action is
+ * the default) call rump_pub_shutdown() first.  From then on until the end, calls wait.
+ */
+int rump_pub_shutdown_on_signals(void);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

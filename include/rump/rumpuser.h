@@ -191,6 +191,13 @@ int64_t rumpuser_clock_real(void);
 
 /* Raises sig at the calling thread; si_code, si_errno and value (si_value, or si_addr where si_code > 0) as given. */
 void rumpuser_raise(int sig, int si_code, int si_errno, uint64_t value);
+/*
+ * From now on a signal that would end the process (SIGTERM, SIGINT and others whose action
+ * is the default) sets rumpuser_ending to its number, has fn called, on a thread made for
+ * it, and ends the process then.  Once.
+ */
+int rumpuser_end_on_signals(void (*fn)(void));
+extern uint32_t rumpuser_ending;
 /* 1 if a handler for sig is installed with SA_RESTART (or none is). */
 int rumpuser_sig_restarts(int sig);
 

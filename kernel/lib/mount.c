@@ -242,6 +242,22 @@ static int mount_hostdir(struct mountspec *spec, const char **why)
 	return ret;
 }
 
+/* The directories that an overlay writes to are made, as DIR is: an image is new once. */
+static int make_overlay_dirs(const struct mountspec *spec)
+{
+	static const char *const keys[] = { "upperdir=", "workdir=" };
+	char *copy = strdup(spec->data), *option, *rest = copy;
+	unsigned int i;
+	int ret = copy ? 0 : -ENOMEM;
+
+	while (!ret && (option = strsep(&rest, ",")))
+		for (i = 0; i < sizeof(keys) / sizeof(keys[0]) && !ret; i++)
+			if (!strncmp(option, keys[i], strlen(keys[i])))
+				ret = make_dir(option + strlen(keys[i]));
+	free(copy);
+	return ret;
+}
+
 static int carry_out(struct mountspec *spec, const char **why)
 {
 	char *filesystems;
@@ -254,6 +270,13 @@ static int carry_out(struct mountspec *spec, const char **why)
 	}
 	if (spec->type && !strcmp(spec->type, HOSTDIR_TYPE))
 		return mount_hostdir(spec, why);
+	if (spec->type && !strcmp(spec->type, "overlay")) {
+		ret = make_overlay_dirs(spec);
+		if (ret) {
+			*why = "upperdir or workdir cannot be made";
+			return ret;
+		}
+	}
 	ret = read_file("/proc/filesystems", &filesystems);
 	if (ret) {
 		*why = "/proc/filesystems of the rump kernel";

@@ -25,15 +25,14 @@ static void drop_files(void)
 	rump_syscall(SYS_close_range, 0, ~0U, 0, 0, 0, 0);
 }
 
-int rump_pub_shutdown(void)
+enum { RUNNING, ENDING, ENDED };
+
+static uint32_t state = RUNNING;
+
+static int shut_down(void)
 {
-	static uint32_t called;
 	int err;
 
-	if (!init_begun())
-		return 0;		/* nothing to end, and nothing to boot for it */
-	if (__atomic_exchange_n(&called, 1, __ATOMIC_ACQ_REL))
-		return -ESHUTDOWN;
 	err = rump_init();
 	if (err)
 		return err;
@@ -51,4 +50,34 @@ int rump_pub_shutdown(void)
 		hostdir_close_all();
 	}
 	return err;
+}
+
+int rump_pub_shutdown(void)
+{
+	uint32_t running = RUNNING;
+	int err;
+
+	if (!init_begun())
+		return 0;		/* nothing to end, and nothing to boot for it */
+	if (__atomic_compare_exchange_n(&state, &running, ENDING, 0, __ATOMIC_SEQ_CST,
+	    __ATOMIC_SEQ_CST)) {
+		err = shut_down();
+		__atomic_store_n(&state, ENDED, __ATOMIC_SEQ_CST);
+		rumpuser_wake(&state);
+		return err;
+	}
+	/* Who comes second may be about to end the process: not before it is done. */
+	while (__atomic_load_n(&state, __ATOMIC_SEQ_CST) == ENDING)
+		rumpuser_wait(&state, ENDING, RUMPUSER_FOREVER, 0);
+	return -ESHUTDOWN;
+}
+
+static void last_work(void)
+{
+	rump_pub_shutdown();
+}
+
+int rump_pub_shutdown_on_signals(void)
+{
+	return rumpuser_end_on_signals(last_work);
 }

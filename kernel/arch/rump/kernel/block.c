@@ -54,6 +54,7 @@ static void blk_interrupt(void)
 	struct llist_node *list = llist_del_all(this_cpu_ptr(&done_list));
 	struct blk_cmd *cmd, *next;
 
+	rump_dir_interrupt();
 	llist_for_each_entry_safe(cmd, next, llist_reverse_order(list), done)
 		blk_mq_end_request(blk_mq_rq_from_pdu(cmd), errno_to_blk_status(cmd->error));
 }

@@ -56,7 +56,7 @@ void rump_dir_done(void *cookie)
 	struct dir_cmd *cmd = cookie;
 
 	if (llist_add(&cmd->done, &done_list))
-		rump_irq_post(0, RUMP_IRQ_DIR);
+		rump_irq_post(0, RUMP_IRQ_BLK);
 }
 
 static unsigned int npages(const struct fuse_args_pages *ap)
@@ -206,9 +206,11 @@ static void end_requests(struct work_struct *unused)
 }
 static DECLARE_WORK(end_work, end_requests);
 
-static void dir_interrupt(void)
+/* The interrupt is shared with block.c. */
+void rump_dir_interrupt(void)
 {
-	queue_work(system_highpri_wq, &end_work);
+	if (!llist_empty(&done_list))
+		queue_work(system_highpri_wq, &end_work);
 }
 
 static void send_req(struct fuse_iqueue *fiq, struct fuse_req *req)
@@ -453,7 +455,6 @@ int rumpk_dir_del(const char *tag)
 
 static int __init hostdir_init(void)
 {
-	rump_irq_handler(RUMP_IRQ_DIR, dir_interrupt);
 	return register_filesystem(&hostdir_type);
 }
 late_initcall(hostdir_init);

@@ -146,6 +146,7 @@ long rump_netif_call(int op, const char __user *text, char __user *buf, size_t l
 
 /* hostdir.c */
 void rump_dir_done(void *cookie);
+void rump_dir_interrupt(void);
 
 /* sp.c: user memory of a sysproxy client's task; bytes not copied, or length/-EFAULT */
 unsigned long rump_remote_copy_from(void *dst, unsigned long src, size_t n);
