@@ -80,7 +80,7 @@ static int write_on(void *arg)
 		return 2;
 	dir = rump_sys_open(name, O_RDONLY | O_DIRECTORY, 0);
 	for (i = 0;; i++) {
-		sprintf(other, "%s/scratch%d", name, i % 50);
+		sprintf(other, "/mnt/r%d/scratch%d", r->number, i % 50);
 		fd = rump_sys_open(other, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		rump_sys_write(fd, pattern, i % SIZE_MAX_FILE);
 		rump_sys_close(fd);
