@@ -62,9 +62,6 @@ extern const struct blk_engine blk_pool;	/* blkpool.c: threads */
 int blkio_perform(const struct blk *b, struct blk_request *r);
 /* r has ended; it is the kernel's again. */
 void blkio_end(struct blk *b, struct blk_request *r, int err);
-/* Leaves the program's descriptors to it and goes on with a table that has but these n;
- * sorts them. */
-void blkio_keep_only(int *fds, unsigned int n);
 
 /* blklock.c: 0, -EBUSY or another -errno; dropped when the last copy of fd is closed. */
 int blklock_take(int fd, bool rdonly);

@@ -19,7 +19,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -244,23 +243,4 @@ int rumpuser_blk_start(void *handle, unsigned int nqueues)
 		rumpuser_warn("RUMP_BLKIO=%s: %s", wanted, err == -EINVAL ?
 		    "io_uring or threads is wanted" : strerror(-err));
 	return err;
-}
-
-void blkio_keep_only(int *fds, unsigned int n)
-{
-	unsigned int i, j, next = 0;
-	int fd;
-
-	for (i = 1; i < n; i++) {
-		fd = fds[i];
-		for (j = i; j > 0 && fds[j - 1] > fd; j--)
-			fds[j] = fds[j - 1];
-		fds[j] = fd;
-	}
-	if (host(SYS_unshare, CLONE_FILES))
-		return;			/* forbidden here: then it is shared */
-	for (i = 0; i < n; next = fds[i++] + 1)
-		if ((unsigned int)fds[i] > next)
-			host(SYS_close_range, next, fds[i] - 1, 0);
-	host(SYS_close_range, next, ~0U, 0);
 }

@@ -15,7 +15,7 @@
  * Neither a preload library's replacements nor a program's own liburing is in the way:
  * liburing is linked statically with hidden names and makes its system calls itself.  The
  * ring lies in memory that a fork does not copy, and its descriptor in a table that the
- * program does not have: the first thread leaves the program's table (blkio_keep_only) and
+ * program does not have: the first thread leaves the program's table (hostfd_keep_only) and
  * the others are its children.  A program that closes the eventfd, too, delays a
  * request until another one's completion, and no more.
  */
@@ -260,16 +260,16 @@ static int init_ring(struct io_uring *ring)
 
 static void lane_main(void *arg);
 
-/* The first thread leaves the program's descriptors, for all. */
+/* The first thread leaves the program's descriptors, for all; unless that is forbidden. */
 static void leave_program(struct rings *rs)
 {
-	int fds[LANES_MAX + 1];
+	int fds[LANES_MAX + 2];
 	unsigned int i;
 
 	for (i = 0; i < rs->nlanes; i++)
 		fds[i] = rs->lanes[i].efd;
 	fds[i++] = rs->b->fd;
-	blkio_keep_only(fds, i);
+	hostfd_keep_only(fds, i);
 }
 
 /* Then it makes the others. */

@@ -5,8 +5,10 @@
  */
 #include <limits.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
 
 #include "cpuwait.h"
 #include "hostcall.h"
@@ -33,6 +35,23 @@ void cpuwait_set_ops(const struct cpuwait_ops *new)
 				return;
 		}
 	}
+}
+
+static int kick_fd = -1;
+
+static void make_kick_fd(void)
+{
+	long fd = host(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	kick_fd = fd < 0 ? fd : hostfd_take(fd);
+}
+
+int cpuwait_kick_fd(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_kick_fd);
+	return kick_fd;
 }
 
 int rumpuser_cpu_wait(unsigned int cpu, uint32_t *word, uint32_t expected, int64_t deadline)

@@ -31,4 +31,10 @@ struct cpuwait_ops {
  */
 void cpuwait_set_ops(const struct cpuwait_ops *ops);
 
+/*
+ * The eventfd that ends a server's wait; made when it is first asked for, since threads with
+ * descriptors of their own (hostfd_keep_only) must have it before there is a server.
+ */
+int cpuwait_kick_fd(void);
+
 #endif

@@ -187,15 +187,14 @@ void rumpuser_dir_submit(void *handle, struct rumpuser_dir_req *req)
 static int enter(void *arg)
 {
 	struct hostdir *d = arg;
+	int fds[2] = { d->root };
 	int err;
 
-	err = host(SYS_unshare, CLONE_FILES | CLONE_FS);
+	err = host(SYS_unshare, CLONE_FS);
 	if (err)
 		return err;
-	host(SYS_close_range, 0, d->root - 1, 0);
-	host(SYS_close_range, d->root + 1, ~0U, 0);
 	host(SYS_umask, 0);
-	return 0;
+	return hostfd_keep_only(fds, 1);
 }
 
 int rumpuser_dir_open(const char *path, uint32_t flags, void **handlep)

@@ -16,9 +16,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
+#include "cpuwait.h"
 #include "hostcall.h"
 #include "internal.h"
 
@@ -94,6 +96,29 @@ void hostfd_release(int fd)
 	if ((unsigned int)fd < FD_END)
 		atomic_fetch_and(&ours[fd / WORD_BITS], ~(1ULL << fd % WORD_BITS));
 	host(SYS_close, fd);
+}
+
+int hostfd_keep_only(int *fds, unsigned int n)
+{
+	int kick = cpuwait_kick_fd(), err, fd;
+	unsigned int i, j, next = 0;
+
+	if (kick >= 0)
+		fds[n++] = kick;
+	for (i = 1; i < n; i++) {
+		fd = fds[i];
+		for (j = i; j > 0 && fds[j - 1] > fd; j--)
+			fds[j] = fds[j - 1];
+		fds[j] = fd;
+	}
+	err = host(SYS_unshare, CLONE_FILES);
+	if (err)
+		return err;
+	for (i = 0; i < n; next = fds[i++] + 1)
+		if ((unsigned int)fds[i] > next)
+			host(SYS_close_range, next, fds[i] - 1, 0);
+	host(SYS_close_range, next, ~0U, 0);
+	return 0;
 }
 
 static void close_in_child(void)

@@ -20,6 +20,12 @@ extern const struct rumpuser_upcalls *rumpuser_up;
  */
 int hostfd_take(int fd);
 void hostfd_release(int fd);
+/*
+ * The calling thread, and those that it will make, have a descriptor table of their own from
+ * now on, with these n in it and what upcalls need.  fds has room for one more, and is
+ * changed.  0, or -errno: unshare(2) is forbidden here.
+ */
+int hostfd_keep_only(int *fds, unsigned int n);
 /* Registers what must happen in the child of a fork(2).  Once. */
 void hostfd_init(void);
 

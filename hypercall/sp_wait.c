@@ -23,7 +23,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 
@@ -266,8 +265,7 @@ int sp_wait_start(void)
 
 	fd = host(SYS_epoll_create1, EPOLL_CLOEXEC);
 	sp_epoll_fd = fd < 0 ? fd : hostfd_take(fd);
-	fd = host(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
-	kick_fd = fd < 0 ? fd : hostfd_take(fd);
+	kick_fd = cpuwait_kick_fd();
 	fd = host(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	clock_fd = fd < 0 ? fd : hostfd_take(fd);
 	if (sp_epoll_fd < 0 || kick_fd < 0 || clock_fd < 0)

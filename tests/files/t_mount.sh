@@ -7,14 +7,16 @@ setup()
 {
 	. "$(atf_get_srcdir)/../env.sh"
 	export LC_ALL=C
-}
-
-# Runs a program with the kernel embedded: embedded MOUNTSPECS PROGRAM...
-embedded()
-{
-	RUMP_MOUNT=$1
-	shift
-	env RUMP_MOUNT="$RUMP_MOUNT" LD_PRELOAD="$B/lib/librumphijack.so" "$@"
+	# A program with the kernel embedded: embedded MOUNTSPECS PROGRAM...
+	mkdir bin
+	cat >bin/embedded <<-END
+		#!/bin/sh
+		export RUMP_MOUNT="\$1"
+		shift
+		exec env LD_PRELOAD="$B/lib/librumphijack.so" "\$@"
+	END
+	chmod +x bin/embedded
+	PATH=$PWD/bin:$PATH
 }
 
 tree()
