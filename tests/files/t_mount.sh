@@ -38,7 +38,7 @@ guessed_body()
 {
 	setup
 	tree
-	# type, size, command that makes it from tree/, what can be read then
+	# type (ext4's driver is the one for its elders, too), size, tool, its arguments
 	while read -r type size tool command; do
 		if ! command -v "$tool" >/dev/null; then
 			echo "$tool is not installed: no $type"
@@ -61,8 +61,8 @@ guessed_body()
 				embedded img:/mnt,ro touch /rump/mnt/other ;;
 		esac
 	done <<-END
-		ext2 16M mkfs.ext2 -q -F img
-		ext3 16M mkfs.ext3 -q -F img
+		ext4 16M mkfs.ext2 -q -F img
+		ext4 16M mkfs.ext3 -q -F img
 		ext4 16M mkfs.ext4 -q -F img
 		xfs 320M mkfs.xfs -q img
 		btrfs 128M mkfs.btrfs -q img
