@@ -40,6 +40,8 @@ static const struct command {
 	  "copy files, with all that belongs to them, between images (IMAGE:/PATH) and the host" },
 	{ "sh", cmd_image, "IMAGE[:/PATH] [-c COMMAND | PROGRAM [ARG]...]",
 	  "run a shell, or a program, in an image" },
+	{ "topo", cmd_topo, "run|up [-o DIRECTORY] FILE | down FILE | exec FILE KERNEL COMMAND...",
+	  "a network of rump kernels from a file, rump_topo(5)" },
 };
 #define NCOMMANDS	(sizeof(commands) / sizeof(commands[0]))
 

@@ -21,5 +21,6 @@ void rump_environment(const char *server);
 int cmd_run(int argc, char **argv);
 int cmd_halt(int argc, char **argv);
 int cmd_if(int argc, char **argv);
+int cmd_topo(int argc, char **argv);
 
 #endif
