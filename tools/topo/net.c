@@ -96,6 +96,8 @@ static void __attribute__((noreturn)) child(struct net *n, int kernel, const cha
 		dup2(log, 1);
 		dup2(log, 2);
 	}
+	if (chdir(n->cwd))
+		die(127, "%s: %s", n->cwd, strerror(errno));
 	setenv("TOPO_NAME", n->name, 1);
 	setenv("TOPO_OUT", n->out, 1);
 	if (kernel != TOPO_HOST)

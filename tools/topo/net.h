@@ -16,6 +16,7 @@
 struct net {
 	const struct topo *topo;
 	const char *name;		/* of the topology */
+	char cwd[PATH_MAX];		/* of the commands: where the file is */
 	char dir[PATH_MAX];		/* sockets and segments; short, and only ours */
 	char out[PATH_MAX];		/* logs and captures */
 	bool bound;			/* the servers end when this process does */

@@ -79,13 +79,16 @@ static void load(const char *path)
 		die(1, "topo: out of memory");
 }
 
-/* "nets/two hosts.topo" is called "two_hosts" */
+/* "nets/two hosts.topo" is called "two_hosts", and its commands run in "nets". */
 static void take_name(const char *path)
 {
 	char *copy = strdup(strcmp(path, "-") ? path : "stdin"), *s;
 
 	if (!copy)
 		die(1, "topo: out of memory");
+	if (!realpath(strcmp(path, "-") ? dirname(copy) : ".", net.cwd))
+		die(1, "topo: %s: %s", path, strerror(errno));
+	strcpy(copy, strcmp(path, "-") ? path : "stdin");
 	s = basename(copy);
 	if (strrchr(s, '.') > s)
 		*strrchr(s, '.') = '\0';

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# rump topo: networks from files; the examples are the tests.
+
+. "$(atf_get_srcdir)/../env.sh"
+rump=$B/tools/rump
+examples=$TOP/examples/topo
+export XDG_RUNTIME_DIR=$PWD/run
+unset TMPDIR
+
+test_case() {
+	eval "$1_head() { atf_set descr '$2'; atf_set timeout 300; atf_set require.progs '$3'; }"
+	eval "$1_cleanup() { :; }"
+	atf_test_case "$1"
+}
+
+# Neither directories nor servers of ours are there any more (after a moment).
+nothing_left() {
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ -z "$(ls run/rump-topo.*)" ] && ! pgrep -f "rump_server.*unix://$PWD/run/" >/dev/null && return
+		sleep 0.1
+	done
+	pgrep -af "rump_server.*unix://$PWD/run/"
+	ls -R run
+	atf_fail "something was left behind"
+}
+
+# An example runs through, and leaves nothing.
+example() {
+	mkdir -p run
+	atf_check -o save:log -e ignore -s exit:0 $rump topo run -o out $examples/$1.topo
+	atf_check -o ignore grep "topo $1: done" log
+	nothing_left
+}
+
+test_case two_hosts 'two hosts and a wire: ping, ping over IPv6, http; captures' 'ip ping curl python3'
+two_hosts_body() {
+	example two-hosts
+	for f in out/wire.left.eth0.pcapng out/wire.right.eth0.pcapng; do
+		atf_check -o match:'0a0d0d0a' od -An -tx1 -N4 --width=4 $f -w4
+	done
+}
+
+test_case router 'forwarding, time to live, path MTU' 'ip ping'
+router_body() { example router; }
+
+test_case nat 'nft: masquerading, a forwarded port, a filter' 'ip nft ping curl python3'
+nat_body() { example nat; }
+
+test_case vlan_bridge 'a bridge that filters VLANs, and a trunk' 'ip bridge ping'
+vlan_bridge_body() { example vlan-bridge; }
+
+test_case wireguard 'a tunnel whose contents are not on the wire' 'ip wg ping'
+wireguard_body() { example wireguard; }
+
+test_case vxlan 'one Ethernet over a routed network' 'ip ping'
+vxlan_body() { example vxlan; }
+
+test_case partition 'a transfer survives a cut and a healed link' 'ip tc ping curl python3'
+partition_body() { example partition; }
+
+test_case mptcp 'two lossy paths, one of which is cut' 'ip tc ss python3'
+mptcp_body() {
+	example mptcp
+	atf_check -o match:'8000000 bytes' cat out/sink.log
+}
+
+test_case ring 'a ring of kernels' 'ip ping'
+ring_body() {
+	mkdir run
+	sh $examples/ring.sh 12 >ring.topo
+	atf_check -o match:'topo ring: done' -e ignore $rump topo run ring.topo
+	nothing_left
+}
+
+test_case failure 'what is not as the file says ends the run, and everything with it' 'ip'
+failure_body() {
+	mkdir run
+	printf 'kernel a\nrun a: exit 3\nrun a: echo not reached\n' >f.topo
+	atf_check -s exit:1 -o not-match:'not reached' -e match:'line 2: a: exit status 3: exit 3' \
+	    $rump topo run f.topo
+	nothing_left
+	printf 'kernel a\nfail a: true\n' >f.topo
+	atf_check -s exit:1 -o ignore -e match:'exit status 0, and it was to fail' $rump topo run f.topo
+	printf 'kernel a b\nlink l a:e b:e\naddr a:e 10.0.0.999/24\n' >f.topo
+	atf_check -s exit:1 -o ignore -e match:'kernel a: set-up failed' $rump topo run f.topo
+	printf 'kernel a\nlink l a:e on=nonsense:x\n' >f.topo
+	atf_check -s exit:1 -o ignore -e match:'kernel a has not started: .*nonsense' $rump topo up f.topo
+	nothing_left
+	printf 'kernel a\nlonk l a:e\n' >f.topo
+	atf_check -s exit:1 -e match:'f.topo:2: lonk: no such statement' $rump topo run f.topo
+	atf_check -s exit:1 -e match:'no.topo: No such file' $rump topo run no.topo
+	nothing_left
+}
+
+test_case up_exec_down 'a topology that stays until it is told' 'ip ping'
+up_exec_down_body() {
+	mkdir run
+	printf 'kernel a b\nlink l a:e b:e\naddr a:e 10.0.0.1/24\naddr b:e 10.0.0.2/24\n' >x.topo
+	atf_check -s exit:1 -e match:'x is not up' $rump topo exec x.topo a true
+	atf_check -o match:'2 kernels, 1 links' $rump topo up x.topo
+	atf_check -s exit:1 -e match:'x is up already' $rump topo up x.topo
+	rm x.topo
+	atf_check -o match:'1 received' $rump topo exec x.topo a ping -c 1 10.0.0.2
+	atf_check -s exit:5 $rump topo exec x.topo b sh -c 'exit 5'
+	atf_check -s exit:1 -e match:'c: x has no kernel of that name' $rump topo exec x.topo c true
+	atf_check $rump topo down x.topo
+	nothing_left
+	atf_check -s exit:1 -e match:'x is not up' $rump topo down x.topo
+}
+
+test_case ends 'Ctrl-C, and the death of rump topo, end everything' 'ip'
+ends_body() {
+	mkdir run
+	cat >e.topo <<-EOF
+		kernel a b
+		start bg a: sleep 1000
+		run b: touch $PWD/up && sleep 1000
+	EOF
+	for sig in INT TERM KILL; do
+		rm -f up
+		$rump topo run e.topo >out 2>&1 &
+		while [ ! -e up ]; do sleep 0.1; kill -0 $! || atf_fail "it ended: $(cat out)"; done
+		kill -$sig $!
+		status=0
+		wait $! || status=$?
+		[ $sig = INT ] && atf_check_equal $status 130
+		if [ $sig = KILL ]; then
+			# what it has left does not stand in the way
+			sed -i 's/ && sleep 1000//' e.topo
+			for i in 1 2 3 4 5 6 7 8 9 10; do
+				pgrep -f "rump_server.*unix://$PWD/run/" >/dev/null || break
+				sleep 0.2
+			done
+			atf_check -o match:'topo e: done' $rump topo run e.topo
+		fi
+		nothing_left
+	done
+}
+
+atf_init_test_cases() {
+	for t in two_hosts router nat vlan_bridge wireguard vxlan partition mptcp ring failure \
+	    up_exec_down ends; do
+		atf_add_test_case $t
+	done
+}
