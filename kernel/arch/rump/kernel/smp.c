@@ -28,15 +28,15 @@ void __init smp_prepare_cpus(unsigned int max)
 		panic("no helper thread for vCPU 0");
 }
 
+static DECLARE_COMPLETION(online);
+
 int __cpu_up(unsigned int cpu, struct task_struct *idle)
 {
 	int r = rump_vcpu_start(cpu, idle);
 
-	if (r)
-		return r;
-	while (!cpu_online(cpu))
-		cpu_relax();
-	return 0;
+	if (!r)
+		wait_for_completion(&online);
+	return r;
 }
 
 /* First code of a secondary vCPU, on its idle task's stack, interrupts off. */
@@ -49,6 +49,7 @@ void __noreturn rump_secondary_start(void)
 	rump_time_init_cpu();
 	notify_cpu_starting(v->cpu);
 	set_cpu_online(v->cpu, true);
+	complete(&online);
 	local_irq_enable();
 	cpu_startup_entry(CPUHP_AP_ONLINE_IDLE);
 	unreachable();

@@ -57,6 +57,13 @@
 struct vcpu rump_vcpus[NR_CPUS];
 unsigned int rump_nvcpu = 1;
 
+/*
+ * Until it is done, the thread that boots carries all vCPUs, one at a time: they do nothing
+ * but wait for each other, and changing stacks is faster than waking threads.
+ */
+static struct rump_host *boot_host;
+static bool booting = true;
+
 static __always_inline void set_this_vcpu(struct vcpu *v)
 {
 	asm volatile("movq rump_tls_vcpu@gottpoff(%%rip), %%rax\n\t"
@@ -82,6 +89,11 @@ static bool vcpu_release(struct vcpu *v)
 	return arch_try_cmpxchg(&v->state, &s, 0);
 }
 
+static bool has_work(struct vcpu *v)
+{
+	return READ_ONCE(v->state) == VCPU_PEND;
+}
+
 static void kick_helper(struct vcpu *v)
 {
 	struct rump_host *h = READ_ONCE(v->helper);
@@ -101,6 +113,10 @@ static void kick(struct vcpu *v)
 	struct rump_host *h = READ_ONCE(v->keeper);
 	u32 w = h ? READ_ONCE(h->word) : 0;
 
+	if (unlikely(READ_ONCE(booting))) {
+		rump_host_post(boot_host, HOST_KICK);
+		return;
+	}
 	while (w & HOST_WAITING) {
 		if (!arch_try_cmpxchg(&h->word, &w, w | HOST_KICK))
 			continue;
@@ -108,6 +124,16 @@ static void kick(struct vcpu *v)
 		return;
 	}
 	kick_helper(v);
+}
+
+/* For all vCPUs that have work and no carrier. */
+static void kick_helpers(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < rump_nvcpu; i++)
+		if (has_work(&rump_vcpus[i]))
+			kick_helper(&rump_vcpus[i]);
 }
 
 /* The clock of v, which nobody carries: is somebody awake in time? */
@@ -231,6 +257,9 @@ void rump_cpu_relax(void)
 		if (READ_ONCE(v->state) & VCPU_PEND)
 			rump_irq_run();
 	}
+	/* what we spin for is perhaps another vCPU's to do, whose carrier we should be */
+	if (unlikely(READ_ONCE(booting)))
+		kick_helpers();
 	rumpuser_relax(&spins);
 }
 
@@ -497,11 +526,6 @@ static bool ring_clock(struct vcpu *v)
 	return vcpu_post(v) && vcpu_acquire(v);
 }
 
-static bool has_work(struct vcpu *v)
-{
-	return READ_ONCE(v->state) == VCPU_PEND;
-}
-
 /*
  * h stops waiting, to carry v (NULL: nothing).  Whatever else it has watched is the
  * helpers' from now on: the clock of cover, and the vCPU that it was kicked for, which
@@ -553,7 +577,7 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 		v = &rump_vcpus[h->lwp ? task_cpu(h->lwp->task) : 0];
 		r = 0;
 		take = false;
-		if (!(w & (HOST_GRANT | HOST_DONE)) && !has_work(v) &&
+		if (!(w & (HOST_GRANT | HOST_DONE | HOST_KICK)) && !has_work(v) &&
 		    !(cover && has_work(cover)) && !watch(h, v, w, &take)) {
 			w = __atomic_or_fetch(&h->word, HOST_ASLEEP, __ATOMIC_SEQ_CST);
 			if (!(w & (HOST_GRANT | HOST_DONE | HOST_KICK)))
@@ -599,17 +623,18 @@ static void __noreturn helper_loop(struct rump_host *h)
 {
 	struct vcpu *v = h->own;
 	s64 deadline;
+	bool mine;
 
 	for (;;) {
-		rump_host_clear(h, HOST_KICK);
-		if (has_work(v) && vcpu_acquire(v))
+		mine = rump_host_clear(h, HOST_KICK) & HOST_KICK || !READ_ONCE(booting);
+		if (mine && has_work(v) && vcpu_acquire(v))
 			carry(h, v);
 		if (ring_clock(v))
 			carry(h, v);
 		/* check_helper() stores the deadline first, then reads helper_until */
 		deadline = READ_ONCE(v->deadline);
 		(void)arch_xchg(&v->helper_until, deadline);
-		if (READ_ONCE(v->deadline) >= deadline && !has_work(v))
+		if (READ_ONCE(v->deadline) >= deadline && !(mine && has_work(v)))
 			rumpuser_cpu_wait(v->cpu, &h->word, 0, deadline);
 		(void)arch_xchg(&v->helper_until, S64_MIN);
 	}
@@ -776,8 +801,6 @@ void rump_host_call(struct rump_host *h, struct rump_call *c)
 
 /* ---- start ---------------------------------------------------------------------------------------- */
 
-static struct rump_host *boot_host;
-
 /* The calling thread becomes the carrier of vCPU 0 and runs fn there until boot_done. */
 void rump_vcpu_boot(struct rump_host *h, void (*fn)(void *))
 {
@@ -800,6 +823,8 @@ void rump_vcpu_boot(struct rump_host *h, void (*fn)(void *))
 /* From process 1: the boot thread may go. */
 void rump_vcpu_boot_done(void)
 {
+	(void)arch_xchg(&booting, false);
+	kick_helpers();		/* for what was posted to the boot thread until now */
 	rump_host_post(boot_host, HOST_DONE);
 }
 
@@ -813,6 +838,7 @@ int rump_vcpu_start(unsigned int cpu, struct task_struct *idle)
 		v->curr = v->idle = idle;
 		v->pcpu_off = per_cpu_offset(cpu);
 		WRITE_ONCE(v->state, VCPU_PEND);
+		kick(v);
 	}
 	snprintf(name, sizeof(name), "rump-cpu%u", cpu);
 	return rumpuser_thread_create(helper_main, v, name);
