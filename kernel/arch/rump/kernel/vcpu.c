@@ -537,7 +537,7 @@ static void unwatch(struct vcpu *v, struct vcpu *cover, bool kicked)
 
 	for (i = 0; kicked && i < rump_nvcpu; i++)
 		if (&rump_vcpus[i] != v && has_work(&rump_vcpus[i]))
-			kick_helper(&rump_vcpus[i]);
+			kick(&rump_vcpus[i]);
 	if (cover && cover != v)
 		check_helper(cover);
 }
