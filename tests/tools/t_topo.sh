@@ -37,7 +37,7 @@ test_case two_hosts 'two hosts and a wire: ping, ping over IPv6, http; captures'
 two_hosts_body() {
 	example two-hosts
 	for f in out/wire.left.eth0.pcapng out/wire.right.eth0.pcapng; do
-		atf_check -o match:'0a0d0d0a' od -An -tx1 -N4 --width=4 $f -w4
+		atf_check -o inline:' 0a 0d 0d 0a\n' od -An -tx1 -N4 $f
 	done
 }
 
@@ -62,7 +62,7 @@ partition_body() { example partition; }
 test_case mptcp 'two lossy paths, one of which is cut' 'ip tc ss python3'
 mptcp_body() {
 	example mptcp
-	atf_check -o match:'8000000 bytes' cat out/sink.log
+	atf_check -o match:'3000000 bytes' cat out/sink.log
 }
 
 test_case ring 'a ring of kernels' 'ip ping'
