@@ -132,8 +132,11 @@ ATF_TC_BODY(files, tc)
 	long fd;
 
 	client_start();
+	/* a debugging kernel has a table of its symbols */
+	bool kallsyms = S(open, "/proc/lockdep_stats", O_RDONLY) >= 0;
 	for (size_t i = 0; i < COUNT(none); i++)
-		ATF_CHECK_MSG(S(open, none[i], O_RDONLY) == -ENOENT, "%s", none[i]);
+		ATF_CHECK_MSG((kallsyms && strstr(none[i], "kallsyms")) ||
+			      S(open, none[i], O_RDONLY) == -ENOENT, "%s", none[i]);
 	for (int i = 1; i < 5; i++) {	/* mem, kmem, null (3), port */
 		MUST(mknod, "/tmp/node", S_IFCHR | 0600, makedev(1, i));
 		fd = S(open, "/tmp/node", O_RDWR);
