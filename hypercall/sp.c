@@ -392,8 +392,12 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 	size_t skip;
 	long n;
 
-	if (c->ring && *donep == 0 && ring_put(c->ring, iov, niov) == 0)
-		return 0;
+	/* Once for each message: it may also have to go over the socket. */
+	if (c->ring && !c->by_socket) {
+		if (ring_put(c->ring, iov, niov) == 0)
+			return 0;
+		c->by_socket = 1;
+	}
 	for (;;) {
 		skip = *donep;
 		mh.msg_iovlen = 0;
@@ -407,8 +411,10 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 			piece[mh.msg_iovlen++].iov_len = iov[i].len - skip;
 			skip = 0;
 		}
-		if (mh.msg_iovlen == 0)
+		if (mh.msg_iovlen == 0) {
+			c->by_socket = 0;
 			return 0;
+		}
 		n = host(SYS_sendmsg, c->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n == -EAGAIN) {
 			want_out(c);

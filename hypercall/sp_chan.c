@@ -178,7 +178,7 @@ void chan_free(struct rumpuser_sp_chan *c)
 	c->out = c->cookie = NULL;
 	c->outcap = c->have = 0;
 	c->nfds = c->queued = 0;
-	c->eof = c->want_out = 0;
+	c->eof = c->want_out = c->by_socket = 0;
 	c->state = FREE;
 	c->gen++;
 	sp_unlock(&c->lock);

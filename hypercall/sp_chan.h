@@ -54,6 +54,7 @@ struct rumpuser_sp_chan {
 	struct buf *hello;
 	void *cookie;
 	struct sp_ring *ring;		/* sp_ring.c; NULL: the socket only */
+	int by_socket;			/* the message that is being sent is not in there */
 	void *out;			/* rumpuser_sp_buffer() */
 	size_t outcap;
 	int64_t since;			/* HALF: when it connected */

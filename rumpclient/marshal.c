@@ -191,6 +191,15 @@ static void add_arg(struct marshal *m, const struct rump_sysarg *a, long arg, co
 	}
 }
 
+static int takes_memory(const struct rump_sysrow *row)
+{
+	unsigned int i, any = 0;
+
+	for (i = 0; i < 6; i++)
+		any |= row->a[i].kind >= RUMP_A_PATH;
+	return any;
+}
+
 void marshal(struct marshal *m, long nr, const long args[6])
 {
 	const struct rump_sysrow *row;

@@ -100,7 +100,7 @@ void rump_vcpu_boot(struct rump_host *h, void (*fn)(void *));
 void rump_vcpu_boot_done(void);
 void __noreturn rump_lwp_main(struct rump_lwp *lwp);
 struct rumpuser_sp_chan;
-bool rump_vcpu_linger(struct rumpuser_sp_chan *chan);
+bool rump_vcpu_linger(struct rumpuser_sp_chan *chan, bool stay);
 extern unsigned int rump_nvcpu;
 
 /* time.c */

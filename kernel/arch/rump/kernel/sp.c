@@ -18,11 +18,14 @@
  * up, the process is killed, so that also a call which nothing interrupts ends.
  */
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/sched/task.h>
 #include <linux/utsname.h>
 #include <asm/unistd.h>
 #include <rump/rump_calls.h>
 #include "sp.h"
+
+#define TURNS	16	/* messages of one client, until others get their turn */
 
 /* ---- what the host tells -------------------------------------------- */
 
@@ -92,7 +95,7 @@ int sp_next(struct sp_task *st, bool killable, long timeout, struct rumpuser_sp_
 	int r;
 
 	r = rumpuser_sp_next(st->chan, msgp);
-	if (r == -EAGAIN && rump_vcpu_linger(st->chan))
+	if (r == -EAGAIN && rump_vcpu_linger(st->chan, true))
 		r = rumpuser_sp_next(st->chan, msgp);
 	if (r != -EAGAIN)
 		return r;
@@ -120,6 +123,9 @@ int sp_send(struct sp_task *st, const struct rumpuser_iovec *iov, unsigned int n
 	size_t done = 0;
 	int r;
 
+	r = rumpuser_sp_send(st->chan, iov, niov, &done);
+	if (likely(r != -EAGAIN))
+		return r;
 	WRITE_ONCE(st->waiting, true);
 	for (;;) {
 		set_current_state(TASK_KILLABLE);
@@ -296,6 +302,21 @@ static void idle_work(void)
 	rump_do_syscall(__NR_getpid, args);
 }
 
+/*
+ * A client whose messages keep coming leaves the vCPU to others now and then: to those
+ * whose tasks wait for it, and those whose messages nobody has seen yet.
+ */
+static void take_turns(struct sp_task *st)
+{
+	if (++st->turns % TURNS) {
+		cond_resched();
+		return;
+	}
+	rump_vcpu_linger(st->chan, false);
+	if (!single_task_running())
+		yield();
+}
+
 void sp_serve(struct sp_task *st)
 {
 	struct rump_sp_hello_reply r;
@@ -342,7 +363,7 @@ void sp_serve(struct sp_task *st)
 		}
 		rumpuser_sp_release(st->chan, msg);
 		st->msg = NULL;
-		cond_resched();
+		take_turns(st);
 	}
 }
 

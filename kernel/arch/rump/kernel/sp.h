@@ -64,6 +64,8 @@ struct sp_task {
 	atomic_t		events;
 	u64			intr_reqno;
 
+	unsigned int		turns;		/* messages served */
+
 	/* between the interrupt and the task */
 	spinlock_t		lock;
 	u64			call_reqno;	/* of the call that is being made, else 0 */

@@ -491,18 +491,18 @@ static bool watch(struct rump_host *h, struct vcpu *v, u32 word, bool *take)
 
 /*
  * In a sysproxy client's task that has answered: stays awake for the next message, if
- * nobody else wants the vCPU and it is carried by its helper, whom no program waits for.
- * True: it is there.
+ * nobody else wants the vCPU and it is carried by its helper, whom no program waits for;
+ * or only looks what has come for others (stay is false).  True: there is one.
  */
-bool rump_vcpu_linger(struct rumpuser_sp_chan *chan)
+bool rump_vcpu_linger(struct rumpuser_sp_chan *chan, bool stay)
 {
 	struct vcpu *v = this_vcpu();
-	bool alone = undisputed(current), there;
+	bool there;
 
 	if (this_host()->own != v)
 		return false;
-	there = rumpuser_sp_linger(chan, v->cpu, alone ? &v->state : NULL, VCPU_BUSY,
-				   READ_ONCE(v->deadline));
+	there = rumpuser_sp_linger(chan, v->cpu, stay && undisputed(current) ? &v->state : NULL,
+				   VCPU_BUSY, READ_ONCE(v->deadline));
 	if (!there)
 		rump_cpu_relax();	/* the clock */
 	else if (READ_ONCE(v->state) & VCPU_PEND)
