@@ -211,6 +211,8 @@ void marshal(struct marshal *m, long nr, const long args[6])
 	if (nr != RUMP_CALL_POLL_ARM && (nr < 0 || nr >= RUMP_NSYSROWS))
 		return;
 	row = nr == RUMP_CALL_POLL_ARM ? &poll_arm : &rows[nr];
+	if (!takes_memory(row))
+		return;
 	/* Sizes that are only guessed come last, so that they give way. */
 	for (guess = 0; guess < 2; guess++)
 		for (i = 0; i < 6; i++)
