@@ -7,6 +7,7 @@ help:
 	@echo 'make deps         install the Debian packages that are needed'
 	@echo 'make check        build and run all tests'
 	@echo 'make bench        measure; table, and $(B)/bench/results.json'
+	@echo 'make soak         a million forks, 50,000 connections; hours'
 	@echo 'make demo         install what is needed, build, show it working'
 	@echo 'make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make lint         clang-tidy and cppcheck'
