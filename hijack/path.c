@@ -167,7 +167,7 @@ int path_maybe(int dirfd, const char *path)
 	int fd;
 
 	if (is_bad(path))
-		return 0;
+		return dirfd != AT_FDCWD && fdmap_peek(dirfd) != FD_HOST;
 	if (path[0] == '/') {
 		if (prefix_of(path) || is_odd(path))
 			return 1;
@@ -357,8 +357,14 @@ int path_where(int dirfd, const char *path, struct where *w)
 	w->side = SIDE_HOST;
 	w->dirfd = dirfd;
 	w->path = path;
-	if (is_bad(path))
+	if (is_bad(path)) {
+		/* NULL is the descriptor itself, for utimensat(2); the rest is the kernel's to refuse. */
+		if (dirfd != AT_FDCWD && fdmap_get(dirfd) == FD_RUMP) {
+			w->side = SIDE_RUMP;
+			w->dirfd = fdmap_num[dirfd];
+		}
 		return 0;
+	}
 
 	if (path[0] == '/') {
 		p = prefix_of(path);

@@ -138,7 +138,13 @@ static bool is_refusal(long err)
 static long try_type(const struct mountspec *spec, const char *source, const char *type,
     unsigned long flags)
 {
-	return call(SYS_mount, source, spec->dir, type, spec->flags | flags, spec->data);
+	long ret = call(SYS_mount, source, spec->dir, type, spec->flags | flags, spec->data);
+
+	/* A file system that can only be read (iso9660) says so. */
+	if (ret == -EACCES || ret == -EROFS)
+		ret = call(SYS_mount, source, spec->dir, type, spec->flags | flags | MS_RDONLY,
+		    spec->data);
+	return ret;
 }
 
 static bool is_usual(const char *type)
