@@ -39,6 +39,7 @@ struct sp_proc {
 struct extent {
 	char			*data;
 	u32			lo, hi;
+	bool			sent;	/* an earlier one of this call */
 };
 
 /* Memory of the client, read during this call. */

@@ -19,7 +19,7 @@
 #include <linux/uaccess.h>
 #include "sp.h"
 
-#define GAP_MAX		64
+#define GAP_MAX		320	/* getdents() writes the end of a name first */
 #define WINDOW_MAX	(256u << 10)
 #define GATHER		(32u << 10)
 #define COPY_TIMEOUT	(30 * HZ)
@@ -293,7 +293,8 @@ static bool out_alloc(struct sp_task *st)
 /*
  * Data into an OUT segment, at off.  One extent is kept for the reply; a small
  * gap in it is filled, with what is there (in a segment that is also read) or
- * with zeroes; before a large one, the extent is sent.
+ * with zeroes; before a large one, and once that has happened before any, the
+ * extent is sent.
  */
 static bool put_segment(struct sp_task *st, unsigned int i, u32 off, const void *data, u32 n)
 {
@@ -310,10 +311,12 @@ static bool put_segment(struct sp_task *st, unsigned int i, u32 off, const void 
 	} else if (off + n < e->lo) {
 		gap = e->lo - (off + n);
 	}
-	if (gap > GAP_MAX && s->flags == RUMP_SP_OUT) {
+	/* What was sent before may lie in the gap. */
+	if (gap > (e->sent ? 0 : GAP_MAX) && s->flags == RUMP_SP_OUT) {
 		if (!store(st, s->addr + e->lo, e->data + e->lo, e->hi - e->lo))
 			return false;
 		e->lo = e->hi = off;
+		e->sent = true;
 		gap = 0;
 	}
 	if (gap && s->flags == RUMP_SP_OUT)
