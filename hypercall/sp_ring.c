@@ -58,6 +58,7 @@ struct sp_ring {
 	uint32_t only_cpu;		/* as the client was told */
 	unsigned int brief;		/* looks without a look at anything else */
 	int bell;
+	int progressed;
 	int kept_used;
 	struct rumpuser_sp_msg kept;
 	_Alignas(16) char buf[KEPT];
@@ -121,7 +122,7 @@ static struct sp_ring *ring_make(uint64_t name, int *filep)
 		return NULL;
 	}
 	r->shm = (struct rump_sp_ring *)p;
-	r->seen = r->told = r->answered = r->hot = r->brief = r->kept_used = 0;
+	r->seen = r->told = r->answered = r->hot = r->brief = r->progressed = r->kept_used = 0;
 	r->only_cpu = wait_only_cpu(rumpuser_clock_mono());
 	r->shm->server_cpu = r->only_cpu;
 	r->shm->bell = 1;
@@ -238,6 +239,12 @@ void *ring_room(struct sp_ring *r, size_t size, uint32_t *off)
 	return r->shm->answer + RUMP_SP_HEAD_MAX;
 }
 
+void rumpuser_sp_progress(struct rumpuser_sp_chan *c, uint32_t n)
+{
+	c->ring->progressed = 1;
+	__atomic_store_n(&c->ring->shm->progress, n, __ATOMIC_RELEASE);
+}
+
 int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov)
 {
 	struct rump_sp_ring *shm = r->shm;
@@ -252,6 +259,10 @@ int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int n
 		for (i = 0; i < niov; pos += iov[i++].len)
 			if (iov[i].base && iov[i].base != shm->answer + pos)
 				memcpy(shm->answer + pos, iov[i].base, iov[i].len);
+	}
+	if (r->progressed) {
+		r->progressed = 0;
+		__atomic_store_n(&shm->progress, 0, __ATOMIC_RELAXED);
 	}
 	__atomic_store_n(&shm->answer_where, where, __ATOMIC_RELAXED);
 	__atomic_store_n(&shm->answered, ++r->answered, __ATOMIC_RELEASE);

@@ -96,13 +96,25 @@ static void raise_here(const struct rump_sp_sig *s)
 	host(SYS_rt_tgsigqueueinfo, host(SYS_getpid, 0), host(SYS_gettid, 0), s->signo, &si);
 }
 
+/* How many bytes of an out are in the program's memory already. */
+static uint32_t stored_early(const struct in *in, const struct rump_sp_reply *r,
+    const struct rump_sp_out *out)
+{
+	uint32_t n;
+
+	if (!in->ring || out->addr != in->ring->early_addr || out->off != RUMP_SP_HEAD_MAX)
+		return 0;
+	n = in->ring->early_done < r->early ? in->ring->early_done : r->early;
+	return n < out->len ? n : out->len;
+}
+
 /* The rest of a REPLY, whose fixed part has been read.  Sets *ret. */
 static int take_reply(struct in *in, long *ret)
 {
 	struct rump_sp_reply r;
 	struct rump_sp_out *outs;
 	struct rump_sp_sig *sigs;
-	uint64_t stored;
+	uint64_t stored = 0, done;
 	unsigned int i;
 	int err, fault = 0;
 
@@ -121,12 +133,14 @@ static int take_reply(struct in *in, long *ret)
 		    outs[i].len > in->len - outs[i].off)
 			return -EPROTO;
 		err = skip(in, outs[i].off - (in->len - in->left));
+		if (!err)
+			err = skip(in, done = stored_early(in, &r, &outs[i]));
+		if (!err && done < outs[i].len) {
+			err = store(in, outs[i].addr + done, outs[i].len - done, &stored);
+			fault |= stored != outs[i].len - done;
+		}
 		if (err)
 			return err;
-		err = store(in, outs[i].addr, outs[i].len, &stored);
-		if (err)
-			return err;
-		fault |= stored != outs[i].len;
 	}
 	err = skip(in, in->left);
 	if (err)
@@ -309,6 +323,8 @@ static int request(struct chan *c, struct rump_sp_syscall *req, const struct mar
 	}
 	req->nsegs = m->nsegs;
 	req->hdr.len = head + RUMP_SP_ALIGN(m->size) + sizeof(uint64_t);
+	if (c->ring)
+		ring_expect(c, m);
 	if (c->ring && passfd < 0 && req->hdr.len <= RUMP_SP_RING_REQUEST)
 		return put_request(c, req, head, m);
 	return send_request(c, req, head, m, passfd);

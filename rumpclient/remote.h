@@ -63,6 +63,9 @@ struct chan {
 	atomic_int memfd, bell;
 	uint32_t asked, answered;	/* messages there and back */
 	int rung;			/* the bell, for it */
+	/* what of the answer's data is stored before it is complete */
+	uint64_t early_addr;
+	uint32_t early_max, early_done;
 };
 
 /* The channel for a call of this thread, which is under way until chan_put(). */
@@ -114,6 +117,8 @@ static inline void ring_prepare(struct chan *c)
 long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs);
 /* The message is complete. */
 void ring_send(struct chan *c);
+/* Of the request that is about to be sent: whether there is much to store. */
+void ring_expect(struct chan *c, const struct marshal *m);
 /*
  * Waits for the answer.  0: it is in the memory; 1: it is, or will be, on the socket;
  * -EINTR: a signal handler ran meanwhile (restarts: one without SA_RESTART).

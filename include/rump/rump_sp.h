@@ -199,7 +199,7 @@ struct rump_sp_reply {
 	int64_t ret;		/* value or -errno */
 	uint16_t nouts;		/* at most RUMP_SP_OUTS_MAX */
 	uint16_t nsigs;		/* at most RUMP_SP_SIGS_MAX */
-	uint32_t reserved;
+	uint32_t early;		/* of struct rump_sp_ring's progress: bytes that still hold */
 	struct rump_sp_out outs[];
 };
 
@@ -262,7 +262,11 @@ struct rump_sp_copy_reply {
  *   not done so with the message.  One that has waited long sets it to ELSEWHERE, and
  *   reads the socket, where it also learns of the server's death.  The server that
  *   exchanges ELSEWHERE for AWAKE sends its message there, too; if the client finds an
- *   answer and changes it back before, it does not.
+ *   answer and changes it back before, it does not;
+ * - while it works on an answer with much data, the server may say in progress how many
+ *   bytes from RUMP_SP_HEAD_MAX of `answer' on are in place, the first ones of the request's
+ *   first segment that is only OUT.  A client may store them at once; those beyond the
+ *   REPLY's early were changed later.  With each message progress is 0 again.
  *
  * What one side writes and the other waits for has a cache line, or lines, of its own.
  *
@@ -281,7 +285,8 @@ struct rump_sp_ring {
 	/* the server's */
 	uint32_t bell;
 	uint32_t server_cpu;
-	uint32_t pad0[14];
+	uint32_t progress;
+	uint32_t pad0[13];
 	/* the client's; the server sets sleep to AWAKE */
 	uint32_t sleep;
 	uint32_t client_cpu;

@@ -79,6 +79,9 @@ void rumpuser_sp_release(struct rumpuser_sp_chan *chan, struct rumpuser_sp_msg *
  */
 void *rumpuser_sp_buffer(struct rumpuser_sp_chan *chan, size_t size, uint32_t *off);
 
+/* n bytes of the room, whose *off was not 0, are there: the client may begin with them. */
+void rumpuser_sp_progress(struct rumpuser_sp_chan *chan, uint32_t n);
+
 /*
  * Sends a message, whose pieces without a base mean nothing (at most RUMP_SP_HEAD_MAX
  * bytes each), from byte *donep of it on, and counts *donep up.  0: all of it

@@ -207,7 +207,7 @@ static int send_reply(struct sp_task *st, long ret)
 	r->ret = ret;
 	r->nouts = n;
 	r->nsigs = st->sigs.n;
-	r->reserved = 0;
+	r->early = st->early;
 	st->sigs.n = 0;
 	return sp_send(st, st->iov, niov);
 }

@@ -82,6 +82,8 @@ struct sp_task {
 	char			*room;		/* of those that are only written */
 	size_t			roomlen;
 	u32			out_off;	/* if the room is part of the reply: where */
+	u32			in_order;	/* bytes of it that were written one after the other */
+	u32			early;		/* of these, those that the client was told of */
 	struct window		win[SP_WINDOWS];
 	unsigned int		nextwin;
 	size_t			lastfetch;

@@ -22,6 +22,8 @@
 #define GAP_MAX		320	/* getdents() writes the end of a name first */
 #define WINDOW_MAX	(256u << 10)
 #define GATHER		(32u << 10)
+#define EARLY_MIN	(32u << 10)	/* a segment whose data the client gets on the way */
+#define EARLY_STEP	(8u << 10)
 #define COPY_TIMEOUT	(30 * HZ)
 
 static const char zeroes[PAGE_SIZE];
@@ -277,6 +279,7 @@ static bool out_alloc(struct sp_task *st)
 		return false;
 	st->room = buf;
 	st->roomlen = total;
+	st->in_order = 0;
 	total = 0;
 	for (i = 0; i < req->nsegs; i++) {
 		if (req->segs[i].flags == RUMP_SP_OUT) {
@@ -288,6 +291,23 @@ static bool out_alloc(struct sp_task *st)
 	}
 	st->out_ready = true;
 	return true;
+}
+
+/* Lets the client begin to store what is at the start of a large segment. */
+static void tell_progress(struct sp_task *st, u32 off, u32 n)
+{
+	if (off != st->in_order) {
+		/* out of order: no more of that, and nothing if it was told of already */
+		if (off < st->early)
+			st->early = 0;
+		st->in_order = U32_MAX;
+		return;
+	}
+	st->in_order += n;
+	if (st->in_order - st->early >= EARLY_STEP) {
+		st->early = st->in_order;
+		rumpuser_sp_progress(st->chan, st->early);
+	}
 }
 
 /*
@@ -322,6 +342,8 @@ static bool put_segment(struct sp_task *st, unsigned int i, u32 off, const void 
 	if (gap && s->flags == RUMP_SP_OUT)
 		memset(e->data + (off > e->hi ? e->hi : off + n), 0, gap);
 	memcpy(e->data + off, data, n);
+	if (st->out_off && e->data == st->room && s->len >= EARLY_MIN)
+		tell_progress(st, off, n);
 	if (off < e->lo)
 		e->lo = off;
 	if (off + n > e->hi)
@@ -472,7 +494,7 @@ void sp_mem_forget(struct sp_task *st)
 	if (st->out_ready)
 		rumpuser_sp_buffer(st->chan, 0, &st->out_off);
 	st->out_ready = false;
-	st->out_off = 0;
+	st->out_off = st->early = 0;
 	kfree(st->gather);
 	st->gather = NULL;
 	st->glen = 0;
