@@ -47,6 +47,21 @@ void bench_pin(int cpu);
 
 /* image.c */
 double image_ls(void);
+/* net.c */
+double net_shm_tcp(void);
+double net_veth_tcp(void);
+double net_shm_udp(void);
+double net_veth_udp(void);
+double net_shm_rtt(void);
+double net_veth_rtt(void);
+double net_tap_rump(void);
+double net_tap_host(void);
+double net_slirp_rump(void);
+double net_slirp_host(void);
+double net_passt_rump(void);
+double net_passt_host(void);
+double net_idle_cpu(void);
+double net_idle_memory(void);
 
 /* preload.c */
 double preload_read(void);

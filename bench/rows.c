@@ -353,5 +353,13 @@ const struct bench_row bench_rows[] = {
 	{ "files_create_fuse2fs", files_create_rump, files_create_fuse2fs },
 	{ "files_untar", files_untar_rump, files_untar_loop },
 	{ "image_ls_ms", image_ls, NULL },
+	{ "net_shm_tcp", net_shm_tcp, net_veth_tcp },
+	{ "net_shm_udp64", net_shm_udp, net_veth_udp },
+	{ "net_shm_rtt", net_shm_rtt, net_veth_rtt },
+	{ "net_tap_tcp", net_tap_rump, net_tap_host },
+	{ "net_slirp_tcp", net_slirp_rump, net_slirp_host },
+	{ "net_passt_tcp", net_passt_rump, net_passt_host },
+	{ "net_idle_100_cpu", net_idle_cpu, NULL },
+	{ "net_idle_100_mb", net_idle_memory, NULL },
 	{ NULL, NULL, NULL }
 };
