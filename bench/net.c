@@ -516,7 +516,7 @@ net_passt_host(void)
 	make_namespaces(CONNECTED);
 	pid = background("ip -n rumpb1 route 2>/dev/null | grep -q default", "ip", (char *[]){ "ip", "netns",
 	    "exec", "rumpb0", "pasta", "--runas", "0", "-f", "--config-net", "-t", "none", "-T", "none", "-u",
-	    "none", "-U", "none", "/run/netns/rumpb1", NULL });
+	    "none", "-U", "none", "--netns", "/run/netns/rumpb1", NULL });
 	result = between(&tcp, ns_end, "127.0.0.1", "192.0.2.1");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

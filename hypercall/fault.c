@@ -35,6 +35,7 @@ struct range {
 
 static struct range ranges[RANGES];
 static atomic_uint nranges;		/* those below are complete */
+static atomic_bool installed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* What the program has: for SIGSEGV, for SIGBUS.  A handler reads it without a
@@ -139,33 +140,6 @@ static void pass_on(int sig, siginfo_t *info, ucontext_t *uc)
 	/* Returning restores the mask in uc. */
 }
 
-int fault_replace(void *start, size_t len, atomic_uint *flag)
-{
-	unsigned int i;
-	int err = -ENOSPC;
-
-	pthread_mutex_lock(&lock);
-	for (i = 0; i < REPLACED && err; i++) {
-		if (atomic_load(&replaced[i].start))
-			continue;
-		replaced[i].len = len;
-		replaced[i].flag = flag;
-		atomic_store(&replaced[i].start, (uintptr_t)start);
-		err = 0;
-	}
-	pthread_mutex_unlock(&lock);
-	return err;
-}
-
-void fault_replace_end(void *start)
-{
-	unsigned int i;
-
-	for (i = 0; i < REPLACED; i++)
-		if (atomic_load(&replaced[i].start) == (uintptr_t)start)
-			atomic_store(&replaced[i].start, 0);
-}
-
 static bool replace(const siginfo_t *info)
 {
 	uintptr_t at = (uintptr_t)info->si_addr, start;
@@ -219,23 +193,16 @@ static long install(int sig, const struct hostsig_action *prog, struct hostsig_a
 	return hostsig_action(sig, &act, old);
 }
 
-int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup)
+/* Ours, in front of the program's; once.  With the lock held. */
+static int install_all(void)
 {
 	static const int sigs[] = { SIGSEGV, SIGBUS };
 	struct hostsig_action old;
-	unsigned int i, n;
+	unsigned int i;
 	int err = 0;
 
-	pthread_mutex_lock(&lock);
-	n = atomic_load(&nranges);
-	if (n == RANGES) {
-		err = -ENOSPC;
-		goto out;
-	}
-	ranges[n] = (struct range){ (uintptr_t)start, (uintptr_t)end, (uintptr_t)fixup };
-	atomic_store(&nranges, n + 1);
-	if (n > 0)
-		goto out;
+	if (atomic_load(&installed))
+		return 0;
 	for (i = 0; i < 2 && !err; i++) {
 		err = hostsig_action(sigs[i], NULL, &old);
 		if (err)
@@ -243,9 +210,51 @@ int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup)
 		set_program(sigs[i], &old);
 		err = install(sigs[i], &old, NULL);
 	}
-out:
+	atomic_store(&installed, !err);
+	return err;
+}
+
+int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup)
+{
+	int err = -ENOSPC;
+	unsigned int n;
+
+	pthread_mutex_lock(&lock);
+	n = atomic_load(&nranges);
+	if (n < RANGES) {
+		ranges[n] = (struct range){ (uintptr_t)start, (uintptr_t)end, (uintptr_t)fixup };
+		atomic_store(&nranges, n + 1);
+		err = install_all();
+	}
 	pthread_mutex_unlock(&lock);
 	return err;
+}
+
+int fault_replace(void *start, size_t len, atomic_uint *flag)
+{
+	unsigned int i;
+	int err = -ENOSPC;
+
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < REPLACED && err == -ENOSPC; i++) {
+		if (atomic_load(&replaced[i].start))
+			continue;
+		replaced[i].len = len;
+		replaced[i].flag = flag;
+		atomic_store(&replaced[i].start, (uintptr_t)start);
+		err = install_all();
+	}
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+void fault_replace_end(void *start)
+{
+	unsigned int i;
+
+	for (i = 0; i < REPLACED; i++)
+		if (atomic_load(&replaced[i].start) == (uintptr_t)start)
+			atomic_store(&replaced[i].start, 0);
 }
 
 int rumpuser_fault_action(int sig, const void *new, void *old)
@@ -254,7 +263,7 @@ int rumpuser_fault_action(int sig, const void *new, void *old)
 	uint64_t mask;
 	int err = 0;
 
-	if ((sig != SIGSEGV && sig != SIGBUS) || !atomic_load(&nranges))
+	if ((sig != SIGSEGV && sig != SIGBUS) || !atomic_load(&installed))
 		return -ENOENT;
 	sigmask_block(&mask);		/* sigaction(2) may be called in handlers */
 	pthread_mutex_lock(&lock);

@@ -16,9 +16,11 @@
  * Both sides write first, then look, with full barriers: one of them sees the other.
  */
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hostcall.h"
 #include "internal.h"
@@ -54,7 +56,7 @@ struct shm {
 	struct queue queues[SHMSEG_QUEUES];
 	unsigned int nqueues;
 	uint32_t threads;
-	atomic_bool closing;
+	uint32_t closing;		/* a word to wait for */
 	struct target targets[SHMSEG_PORTS][SHMSEG_QUEUES];
 };
 
@@ -143,6 +145,8 @@ static unsigned int shm_tx(struct net_link *l, unsigned int q, struct rumpuser_n
 	struct shm *s = l->priv;
 	unsigned int i;
 
+	if (atomic_load_explicit(&s->seg->broken, memory_order_relaxed))
+		net_carrier(l, false);
 	for (i = 0; i < n; i++) {
 		frames[i].error = send_frame(s, &s->queues[q], &frames[i]);
 		if (frames[i].error == -EAGAIN)
@@ -267,6 +271,26 @@ static void spin_ends(struct spin_source *source)
 	spin_looks(source);
 }
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv	449
+#endif
+
+/*
+ * Sleeps until *bell is not seen any more, or *closing is set: two words, since the bell's
+ * memory may be another one by then.  Before Linux 5.16 it is looked at now and then.
+ */
+static void sleep_on(_Atomic uint32_t *bell, uint32_t seen, uint32_t *closing)
+{
+	struct futex_waitv words[2] = {
+		{ .val = seen, .uaddr = (uintptr_t)bell, .flags = FUTEX_32 },
+		{ .val = 0, .uaddr = (uintptr_t)closing, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+	};
+	const struct timespec second = { .tv_sec = 1 };
+
+	if (host(SYS_futex_waitv, words, 2, 0, NULL, 0) == -ENOSYS)
+		host(SYS_futex, bell, FUTEX_WAIT, seen, &second, NULL, 0);
+}
+
 static void wait_for_bell(void *arg)
 {
 	struct queue *q = arg;
@@ -274,14 +298,14 @@ static void wait_for_bell(void *arg)
 	_Atomic uint32_t *bell = &q->ring.ctl->bell;
 	uint32_t seen = atomic_load(bell), now;
 
-	while (!atomic_load(&s->closing)) {
+	while (!__atomic_load_n(&s->closing, __ATOMIC_SEQ_CST)) {
 		now = atomic_load(bell);
 		if (now != seen || atomic_load(&s->seg->broken))
 			net_ready(q->link, q->index);
 		seen = now;
 		if (atomic_load(&s->seg->broken))
 			break;
-		host(SYS_futex, bell, FUTEX_WAIT, now, NULL, NULL, 0);
+		sleep_on(bell, now, &s->closing);
 	}
 	__atomic_fetch_sub(&s->threads, 1, __ATOMIC_SEQ_CST);
 	rumpuser_wake(&s->threads);
@@ -295,12 +319,10 @@ static void shm_close(struct net_link *l)
 	unsigned int q;
 	uint32_t left;
 
-	atomic_store(&s->closing, true);
-	for (q = 0; q < s->nqueues; q++) {
+	__atomic_store_n(&s->closing, 1, __ATOMIC_SEQ_CST);
+	for (q = 0; q < s->nqueues; q++)
 		spin_remove(&s->queues[q].spin);
-		atomic_fetch_add(&s->queues[q].ring.ctl->bell, 1);
-		host(SYS_futex, &s->queues[q].ring.ctl->bell, FUTEX_WAKE, 1);
-	}
+	host(SYS_futex, &s->closing, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX);
 	while ((left = __atomic_load_n(&s->threads, __ATOMIC_SEQ_CST)))
 		rumpuser_wait(&s->threads, left, RUMPUSER_FOREVER, 0);
 	shmseg_leave(s->seg);

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Each kind of link, with what it is made for on the other end.
+
+. "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/net/lib.sh"
+
+# Others may run the same tests on this host.
+ns=rump$$
+port=$((20000 + $$ % 20000))
+
+# against_host NS NET: the host's stack on the other end, at NET.1 in namespace NS: all that
+# can go wrong between two stacks.
+against_host()
+{
+	net=$2
+	address a "$net.2/24"
+	atf_check -o match:" 2 received" ip netns exec $1 ping -q -c 2 -i 0.1 -W 2 "$net.2"
+	# Fragments, of both.
+	atf_check -o match:" 2 received" ip netns exec $1 ping -q -c 2 -i 0.1 -s 9000 "$net.2"
+	atf_check -o match:" 2 received" $(on a) ping -q -c 2 -i 0.1 -s 9000 "$net.1"
+	transfer "$(on a)" "ip netns exec $ns" "$net.1" 5001 16
+	transfer "ip netns exec $ns" "$(on a)" "$net.2" 5002 16
+	$(on a) ethtool -K virt0 tx off rx off >log 2>&1 || atf_fail "ethtool -K"
+	transfer "$(on a)" "ip netns exec $ns" "$net.1" 5003 4
+	transfer "ip netns exec $ns" "$(on a)" "$net.2" 5004 4
+}
+
+test_case tap "the host at the other end of a tap, with one queue and with two" ping ethtool
+tap_body()
+{
+	[ -c /dev/net/tun ] || atf_skip "there is no /dev/net/tun"
+	namespace $ns
+	ip -n $ns tuntap add tap0 mode tap || atf_skip "no taps can be made here"
+	ip -n $ns addr add 10.2.0.1/24 dev tap0
+	ip -n $ns addr add fd02::1/64 dev tap0 nodad
+	ip -n $ns link set tap0 up
+	ip netns exec $ns rump_server -c 2 -i "virt0,link=tap:tap0" "unix://$PWD/a" || atf_fail a
+	against_host $ns 10.2.0
+	# IPv6 from what a router says: an address, and a route.
+	atf_check $(on a) ip addr add fd02::2/64 dev virt0 nodad
+	atf_check -o match:" 2 received" $(on a) ping -6 -q -c 2 -i 0.1 fd02::1
+	# Down and up again.
+	$(on a) ip link set virt0 down
+	atf_check -s not-exit:0 -o ignore ip netns exec $ns ping -q -c 1 -W 1 10.2.0.2
+	$(on a) ip link set virt0 up
+	atf_check -o match:" 2 received" ip netns exec $ns ping -q -c 2 -i 0.1 -W 2 10.2.0.2
+	# A second one cannot have it.
+	atf_check -s exit:1 -e match:"tap:tap0: another process has it" \
+	    ip netns exec $ns rump_server -i "virt0,link=tap:tap0" "unix://$PWD/b"
+	rump halt "unix://$PWD/a"
+	ip -n $ns link del tap0
+	ip -n $ns tuntap add tap1 mode tap multi_queue
+	ip -n $ns addr add 10.2.1.1/24 dev tap1
+	ip -n $ns link set tap1 up
+	ip netns exec $ns rump_server -c 2 -i "virt0,link=tap:tap1,queues=2" "unix://$PWD/a" || atf_fail a
+	address a 10.2.1.2/24
+	transfer "$(on a)" "ip netns exec $ns" 10.2.1.1 5001 16
+	transfer "ip netns exec $ns" "$(on a)" 10.2.1.2 5002 16
+	atf_check -o match:"Combined:.*2" $(on a) ethtool -l virt0
+}
+
+test_case raw "the host at the other end of a veth pair, by a packet socket" ping ethtool
+raw_body()
+{
+	namespace $ns
+	ip -n $ns link add v0 type veth peer name v1 || atf_skip "no veth pairs here"
+	ip -n $ns addr add 10.3.0.1/24 dev v0
+	ip -n $ns link set v0 up
+	ip -n $ns link set v1 up
+	ip netns exec $ns rump_server -c 2 -i "virt0,link=raw:v1" "unix://$PWD/a" || atf_fail a
+	against_host $ns 10.3.0
+	atf_check -s exit:1 -e match:"raw:nosuch: the host has no such interface" \
+	    ip netns exec $ns rump_server -i "virt0,link=raw:nosuch" "unix://$PWD/b"
+}
+
+test_case udp "two kernels by datagrams of the host; one dies, and comes back" ping
+udp_body()
+{
+	server a virt0,link=udp:127.0.0.1:$((port + 1)),local=$port
+	server b virt0,link=udp:127.0.0.1:$port,local=127.0.0.1:$((port + 1))
+	address a 10.4.0.1/24
+	address b 10.4.0.2/24
+	transfer "$(on a)" "$(on b)" 10.4.0.2 5001 8
+	rump halt "unix://$PWD/b"
+	atf_check -s not-exit:0 -o ignore $(on a) ping -q -c 1 -W 1 10.4.0.2
+	server b virt0,link=udp:127.0.0.1:$port,local=$((port + 1))
+	address b 10.4.0.2/24
+	$(on a) ip neigh flush dev virt0
+	atf_check -o match:" [12] received" $(on a) ping -q -c 2 -W 2 10.4.0.2
+	for bad in udp:127.0.0.1 udp::1 udp:127.0.0.1:99999 "udp:127.0.0.1:1,local=x"; do
+		atf_check -s exit:1 -e match:"is wanted" rump_server -i "virt0,link=$bad" "unix://$PWD/c"
+	done
+	atf_check -s exit:1 -e match:"our port $port: Address already in use" \
+	    rump_server -i "virt0,link=udp:127.0.0.1:1,local=$port" "unix://$PWD/c"
+}
+
+test_case vde "two kernels on a switch of VDE, which goes away and comes back" ping vde_switch
+vde_body()
+{
+	mkdir vde
+	vde_switch -d -s "$PWD/sw" -M "$PWD/vde/mgmt" -p "$PWD/sw.pid" </dev/null || atf_fail vde_switch
+	cat sw.pid >>pids
+	server a "virt0,link=vde:$PWD/sw"
+	server b "virt0,link=vde:vde\\://$PWD/sw"
+	address a 10.5.0.1/24
+	address b 10.5.0.2/24
+	transfer "$(on a)" "$(on b)" 10.5.0.2 5001 8
+	kill "$(cat sw.pid)"
+	wait_until sh -c "$(on a) ip link show virt0 | grep -q NO-CARRIER"
+	vde_switch -d -s "$PWD/sw" -M "$PWD/vde/mgmt" -p "$PWD/sw.pid" </dev/null || atf_fail vde_switch
+	cat sw.pid >>pids
+	wait_until sh -c "$(on a) ip link show virt0 | grep -q LOWER_UP"
+	wait_until sh -c "$(on b) ip link show virt0 | grep -q LOWER_UP"
+	atf_check -o match:" [12] received" $(on a) ping -q -c 2 -W 2 10.5.0.2
+	atf_check -s exit:1 -e match:"link=vde:$PWD/nosuch: " \
+	    rump_server -i "virt0,link=vde:$PWD/nosuch" "unix://$PWD/c"
+}
+
+test_case slirp "the loopback of the host by slirp, both ways; configured, with a resolver" curl
+slirp_body()
+{
+	mkdir www
+	dd if=/dev/urandom of=www/file bs=1M count=16 2>/dev/null
+	background python3 -m http.server $port --bind 127.0.0.1 -d www >/dev/null 2>&1
+	wait_until curl -s http://127.0.0.1:$port/
+	atf_check -o file:www/file rump run --net -- curl -s http://10.0.2.2:$port/file
+	atf_check -o file:www/file env LD_PRELOAD="$B/lib/librumphijack.so" RUMP_IF="virt0,link=slirp" \
+	    curl -s http://10.0.2.2:$port/file
+	server a "virt0,link=slirp,hostfwd=tcp::$((port + 1))-:80,hostfwd=udp:127.0.0.1:$((port + 2))-10.0.2.15:53"
+	atf_check -o match:"10.0.2.15/24" $(on a) ip addr show virt0
+	atf_check -o match:"default via 10.0.2.2 dev virt0" $(on a) ip route
+	atf_check -o inline:'nameserver 10.0.2.3\n' $(on a) cat /etc/resolv.conf
+	background $(on a) python3 -m http.server 80 -d www >/dev/null 2>&1
+	wait_until curl -s http://127.0.0.1:$((port + 1))/
+	atf_check -o file:www/file curl -s http://127.0.0.1:$((port + 1))/file
+	rump halt "unix://$PWD/a"
+	server a "virt0,link=slirp,noconfig"
+	atf_check -o not-match:"inet " $(on a) ip addr show virt0
+	atf_check -s exit:1 -e match:"hostfwd=80: want tcp.udp:.HOSTADDR.:PORT" \
+	    rump_server -i virt0,link=slirp,hostfwd=80 "unix://$PWD/c"
+	atf_check -s exit:1 -e match:"hostfwd=tcp::$port-:1: Address already in use" \
+	    rump_server -i virt0,link=slirp,hostfwd=tcp::$port-:1 "unix://$PWD/c"
+}
+
+# A name server on the host's loopback, which slirp asks when we do.
+test_case dns "a hijacked program finds names by what the link says" curl
+dns_body()
+{
+	cat >dns.py <<-'END'
+	import socket
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.bind(('10.0.2.15', 53))
+	print('ready', flush=True)
+	while True:
+	    q, a = s.recvfrom(512)
+	    end = q.index(b'\0', 12) + 5
+	    v4 = q[end - 4:end - 2] == b'\0\1'
+	    answer = b'\xc0\x0c\0\1\0\1\0\0\0\1\0\4' + bytes([10, 0, 2, 2]) if v4 else b''
+	    s.sendto(q[:2] + b'\x81\x80\0\1' + (b'\0\1' if v4 else b'\0\0') + b'\0\0\0\0' + q[12:end] + answer, a)
+	END
+	server a virt0,link=slirp
+	background $(on a) python3 dns.py >ready
+	wait_for ready ready
+	echo nameserver 10.0.2.15 >resolv
+	$(on a) cp resolv /rump/etc/resolv.conf
+	echo "import socket; print(socket.gethostbyname('any.name.example'))" >ask.py
+	atf_check -o inline:'10.0.2.2\n' $(on a) python3 ask.py
+}
+
+test_case passt "passt, which has an address for us" passt curl
+passt_body()
+{
+	namespace $ns
+	ip -n $ns link add d0 type veth peer name d1 || atf_skip "no veth pairs here"
+	ip -n $ns addr add 192.0.2.7/24 dev d0
+	ip -n $ns link set d0 up
+	ip -n $ns link set d1 up
+	ip -n $ns route add default via 192.0.2.1
+	background ip netns exec $ns passt --runas 0 -f -s "$PWD/p" -D 192.0.2.53 >log 2>&1
+	wait_until test -S p
+	server a "virt0,link=passt:$PWD/p"
+	atf_check -o match:"192.0.2.7/24" $(on a) ip addr show virt0
+	atf_check -o match:"default via 192.0.2.1 dev virt0" $(on a) ip route
+	atf_check -o inline:'nameserver 192.0.2.53\n' $(on a) cat /etc/resolv.conf
+	mkdir www
+	dd if=/dev/urandom of=www/file bs=1M count=16 2>/dev/null
+	background ip netns exec $ns python3 -m http.server 8000 --bind 127.0.0.1 -d www >/dev/null 2>&1
+	wait_until ip netns exec $ns curl -s http://127.0.0.1:8000/
+	atf_check -o file:www/file $(on a) curl -s http://192.0.2.1:8000/file
+	# It goes: no carrier, and no harm.
+	kill "$(cat pids | head -n 1)"
+	wait_until sh -c "$(on a) ip link show virt0 | grep -q NO-CARRIER"
+	atf_check -s exit:1 -e match:"passt:$PWD/q: No such file or directory; start it with: passt -s" \
+	    rump_server -i "virt0,link=passt:$PWD/q" "unix://$PWD/c"
+}
+
+test_case pcap "frames are in a file that can be read while it grows" tcpdump ping
+pcap_body()
+{
+	server a "virt0,link=shm:$PWD/seg,pcap=$PWD/a.pcapng"
+	server b "virt0,link=shm:$PWD/seg"
+	address a 10.6.0.1/24
+	address b 10.6.0.2/24
+	atf_check -o match:" 3 received" $(on a) ping -q -c 3 -i 0.1 10.6.0.2
+	atf_check -e ignore -o save:packets tcpdump --time-stamp-precision=nano -nr a.pcapng icmp
+	atf_check -o inline:'3\n' grep -c 'IP 10.6.0.1 > 10.6.0.2: ICMP echo request' packets
+	atf_check -o inline:'3\n' grep -c 'IP 10.6.0.2 > 10.6.0.1: ICMP echo reply' packets
+	atf_check -o match:'^[0-9:]*\.[0-9]{9} IP' head -n 1 packets
+	atf_check -s exit:1 -e match:"pcap=/nowhere/x: No such file" \
+	    rump_server -i "virt0,link=slirp,pcap=/nowhere/x" "unix://$PWD/c"
+}
+
+atf_init_test_cases()
+{
+	for t in tap raw udp vde slirp dns passt pcap; do
+		atf_add_test_case $t
+	done
+}
