@@ -3,16 +3,24 @@
  * move.c - calls that move data between two descriptors.
  *
  * Both of one kernel: that kernel's call.  One of each: sendfile and splice are
- * done here, by reading and writing; the others say what the host says where it
- * cannot (EXDEV, EINVAL), upon which programs read and write themselves.
+ * done here, by reading and writing; copy_file_range says what the host says of two
+ * file systems (EXDEV), upon which programs read and write themselves.
+ *
+ * Nothing that was read may be lost when less can be written.  From a file's own
+ * offset it goes back; for a pipe is taken what it has room for; and what is in a
+ * pipe is looked at by tee(2) first, and taken when it has been written.
  *
  * File servers splice the messages of /dev/fuse, which come and go whole: so a
  * splice is one read, and of what a pipe has, one write.
+ *
+ * Limit: while another thread writes to the same pipe, splice() may wait for room.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "hijack.h"
@@ -77,63 +85,140 @@ long hijack_sendfile(long nr, const long a[6])
 	return done;
 }
 
-/* How much a pipe of the host takes at once; what is no pipe: any amount. */
-static size_t pipe_room(int fd)
-{
-	long size = host(SYS_fcntl, fd, F_GETPIPE_SZ, 0);
-	int filled = 0;
+/* ---- splice ------------------------------------------------------------------------ */
 
-	if (size < 0)
-		return SIZE_MAX;
-	host(SYS_ioctl, fd, FIONREAD, &filled);
-	return size - filled;
+/* Is host descriptor fd a pipe? */
+static int is_pipe(int fd)
+{
+	struct stat st;
+
+	return host(SYS_fstat, fd, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
-/* One of each kernel: one read, and writes until all of it is there. */
-static long splice_across(const long a[6], int from, int to)
+/* Waits for the pipe; 0, or -EAGAIN if it is not to wait. */
+static long await_pipe(int fd, int events, int nonblock)
 {
-	size_t len = (size_t)a[4] > SPLICE_MAX ? SPLICE_MAX : (size_t)a[4], room;
-	int64_t *off_in = (int64_t *)a[1], *off_out = (int64_t *)a[3];
-	long mem, got, put = 0, done = 0;
-	char *buf;
+	struct pollfd p = { .fd = fd, .events = events };
+	long n = host(SYS_poll, &p, 1, nonblock ? 0 : -1);
 
-	room = to < 0 ? pipe_room(a[2]) : SIZE_MAX;
-	if (room == 0 && (a[5] & SPLICE_F_NONBLOCK))
-		return -EAGAIN;
-	if (room == 0)
-		room = 1;		/* writing waits */
-	if (len > room)
-		len = room;
-	mem = host(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (host_failed(mem))
-		return mem;
-	buf = (char *)mem;
-	got = rd(from, a[0], buf, len, off_in);
-	while (done < got) {
-		put = wr(to, a[2], buf + done, got - done, off_out);
-		if (put <= 0)
-			break;
-		done += put;
-		if (off_in)
-			*off_in += put;
-		if (off_out)
-			*off_out += put;
+	return n < 0 ? n : n == 0 ? -EAGAIN : 0;
+}
+
+/* How much the pipe takes without waiting, at least a page; -EAGAIN. */
+static long room_in(int fd, int nonblock)
+{
+	long err = await_pipe(fd, POLLOUT, nonblock), size;
+	int used = 1;
+
+	if (err < 0)
+		return err;
+	if (host(SYS_ioctl, fd, FIONREAD, &used) == 0 && used == 0) {
+		size = host(SYS_fcntl, fd, F_GETPIPE_SZ, 0);
+		if (size > 4096)
+			return size;
 	}
-	host(SYS_munmap, mem, len);
-	return done ? done : got < 0 ? got : put;
+	return 4096;
 }
 
+static int is_nonblock(int fd, long flags)
+{
+	return (flags & SPLICE_F_NONBLOCK) || (host(SYS_fcntl, fd, F_GETFL, 0) & O_NONBLOCK);
+}
+
+/* From rump descriptor from into the host's pipe, by way of buf. */
+static long into_pipe(int from, int64_t *off, int pipe, char *buf, size_t len, long flags)
+{
+	long room = room_in(pipe, is_nonblock(pipe, flags)), got, put, done = 0;
+
+	if (room < 0)
+		return room;
+	got = rd(from, -1, buf, len < (size_t)room ? len : (size_t)room, off);
+	while (done < got) {
+		put = host(SYS_write, pipe, buf + done, got - done);
+		if (put == -EAGAIN)
+			put = await_pipe(pipe, POLLOUT, 0);
+		if (put < 0 && put != -EINTR)
+			return done ? done : put;
+		done += put > 0 ? put : 0;
+	}
+	if (off && got > 0)
+		*off += got;
+	return got;
+}
+
+/* A look at up to len bytes in the pipe; they stay there. */
+static long look_into(int pipe, char *buf, size_t len, int nonblock)
+{
+	int aside[2];
+	long n, got;
+
+	n = await_pipe(pipe, POLLIN, nonblock);
+	if (n < 0)
+		return n;
+	n = host(SYS_pipe2, aside, O_CLOEXEC);
+	if (n < 0)
+		return n;
+	n = host(SYS_fcntl, pipe, F_GETPIPE_SZ, 0);
+	if (n > CHUNK)
+		host(SYS_fcntl, aside[1], F_SETPIPE_SZ, n);
+	n = host(SYS_tee, pipe, aside[1], len, SPLICE_F_NONBLOCK);
+	for (got = 0; got < n;) {
+		long k = host(SYS_read, aside[0], buf + got, n - got);
+
+		if (k <= 0)
+			break;
+		got += k;
+	}
+	host(SYS_close, aside[0]);
+	host(SYS_close, aside[1]);
+	return n < 0 ? n : got;
+}
+
+/* From the host's pipe into rump descriptor to, by way of buf. */
+static long out_of_pipe(int pipe, int to, int64_t *off, char *buf, size_t len, long flags)
+{
+	long n = look_into(pipe, buf, len, is_nonblock(pipe, flags)), put, k;
+
+	if (n <= 0)
+		return n;
+	put = wr(to, -1, buf, n, off);
+	for (k = 0; k < put;) {
+		n = host(SYS_read, pipe, buf, put - k);
+		if (n <= 0)
+			break;
+		k += n;
+	}
+	if (off && put > 0)
+		*off += put;
+	return put;
+}
+
+/* Also tee and copy_file_range. */
 long hijack_splice(long nr, const long a[6])
 {
 	int second = nr == SYS_tee ? 1 : 2, from = fdmap_rump(a[0]), to = fdmap_rump(a[second]);
-	long b[6] = { from, a[1], a[2], a[3], a[4], a[5] };
+	size_t len = (size_t)a[4] > SPLICE_MAX ? SPLICE_MAX : (size_t)a[4];
+	long b[6] = { from, a[1], a[2], a[3], a[4], a[5] }, mem, ret;
 
 	if (from < 0 && to < 0)
 		return host_pass(nr, a);
-	if ((from < 0 || to < 0) && nr == SYS_splice)
-		return splice_across(a, from, to);
-	if (from < 0 || to < 0)
-		return nr == SYS_copy_file_range ? -EXDEV : -EINVAL;
-	b[second] = to;
-	return rump_call(nr, b);
+	if (from >= 0 && to >= 0) {
+		b[second] = to;
+		return rump_call(nr, b);
+	}
+	if (nr == SYS_copy_file_range)
+		return -EXDEV;
+	if (nr == SYS_tee || !is_pipe(from < 0 ? a[0] : a[2]))
+		return -EINVAL;
+	if (a[from < 0 ? 1 : 3])
+		return -ESPIPE;		/* an offset in a pipe */
+	if (!len)
+		return 0;
+	mem = host(SYS_mmap, NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (host_failed(mem))
+		return mem;
+	ret = to < 0 ? into_pipe(from, (int64_t *)a[1], a[2], (char *)mem, len, a[5]) :
+	    out_of_pipe(a[0], to, (int64_t *)a[3], (char *)mem, len, a[5]);
+	host(SYS_munmap, mem, len);
+	return ret;
 }

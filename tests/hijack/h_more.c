@@ -18,7 +18,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -497,12 +499,79 @@ static void c_kinds(void)
 	close(s[0]), close(pi[1]), close(ep);
 }
 
+/* ---- moving data ---------------------------------------------------------------------------------- */
+
+/* From a socket through a pipe into a socket, and into a file in dir, and back. */
+static void c_movers(const char *dir)
+{
+	static char in[200000], out[sizeof(in)];
+	char name[200];
+	int s[2], t[2], pi[2], f, h, i, n;
+	size_t got, sent;
+	loff_t off = 0;
+
+	for (i = 0; i < (int)sizeof(in); i++)
+		in[i] = i * 7 + i / 256;
+	tcp_pair(s);
+	tcp_pair(t);
+	need(pipe(pi) == 0);
+	fcntl(s[0], F_SETFL, O_NONBLOCK);
+	fcntl(t[1], F_SETFL, O_NONBLOCK);
+	for (got = sent = 0; got < sizeof(in);) {
+		n = sent < sizeof(in) ? write(s[0], in + sent, sizeof(in) - sent) : 0;
+		sent += n > 0 ? n : 0;
+		n = splice(s[1], NULL, pi[1], NULL, sizeof(in), 0);
+		need(n > 0);
+		for (; n > 0; n -= i) {
+			i = splice(pi[0], NULL, t[0], NULL, n, SPLICE_F_MOVE);
+			need(i > 0);
+		}
+		while ((n = read(t[1], out + got, sizeof(out) - got)) > 0)
+			got += n;
+	}
+	need(memcmp(in, out, sizeof(in)) == 0);
+	fcntl(s[1], F_SETFL, O_NONBLOCK);
+	need(splice(s[1], NULL, pi[1], NULL, 100, 0) == -1 && errno == EAGAIN);
+	need(splice(pi[0], NULL, t[0], NULL, 100, SPLICE_F_NONBLOCK) == -1 && errno == EAGAIN);
+	need(splice(s[1], NULL, t[0], NULL, 100, 0) == -1 && errno == EINVAL);
+	fcntl(pi[1], F_SETFL, O_NONBLOCK);
+	while (write(pi[1], in, 4096) > 0)		/* full: nothing is taken */
+		;
+	give(s[0]);
+	usleep(10 * MS);
+	need(splice(s[1], NULL, pi[1], NULL, 100, 0) == -1 && errno == EAGAIN);
+	eat(s[1]);
+	close(pi[0]), close(pi[1]);
+
+	need(pipe(pi) == 0);
+	snprintf(name, sizeof(name), "%s/moved", dir);
+	f = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	need(f >= 0 && write(pi[1], in, 5000) == 5000);
+	off = 100;
+	need(splice(pi[0], NULL, f, &off, 5000, 0) == 5000 && off == 5100);
+	need(splice(pi[0], &off, f, NULL, 10, 0) == -1 && errno == ESPIPE);
+	off = 200;
+	need(splice(f, &off, pi[1], NULL, 1000, 0) == 1000 && off == 1200);
+	need(read(pi[0], out, sizeof(out)) == 1000 && memcmp(out, in + 100, 1000) == 0);
+	h = memfd_create("h", 0);
+	off = 0;
+	n = copy_file_range(f, &off, h, NULL, 5100, 0);
+	need(n == 5100 || (n == -1 && errno == EXDEV));
+	need(lseek(f, 0, SEEK_SET) == 0 && sendfile(h, f, NULL, 5100) == 5100);
+	need(lseek(f, 0, SEEK_SET) == 0 && sendfile(t[0], f, NULL, 5100) == 5100);
+	close(pi[1]);
+	need(splice(pi[0], NULL, f, NULL, 10, 0) == 0);	/* the end of a pipe */
+	need(unlink(name) == 0);
+	close(f), close(h), close(pi[0]), close(s[0]), close(s[1]), close(t[0]), close(t[1]);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*fn)(void); void (*in)(const char *); } cases[] = {
 		{ "rights", c_rights, NULL }, { "copies", c_copies, NULL }, { "waiters", c_waiters, NULL },
 		{ "servers", c_servers, NULL }, { "forks", c_forks, NULL },
 		 { "kinds", c_kinds, NULL }, { "unixname", NULL, c_unixname },
+		{ "movers", NULL, c_movers },
 	};
 	size_t i;
 

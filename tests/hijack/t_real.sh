@@ -47,6 +47,7 @@ more waiters
 more servers
 more kinds
 more unixname '' dir
+more movers '' dir
 
 atf_test_case names cleanup
 names_body() {
@@ -208,7 +209,7 @@ python_cleanup() { halt; }
 
 atf_init_test_cases() {
 	for t in numbers poll select epoll data signals rights forks copies waiters servers kinds \
-	    unixname names processes image shell compiler outsiders no_server \
+	    unixname movers names processes image shell compiler outsiders no_server \
 	    nginx python; do
 		atf_add_test_case $t
 	done
