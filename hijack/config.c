@@ -155,6 +155,14 @@ static int set_sysctl(struct parse *p, const char *s, size_t n)
 	return bad(p, "RUMPHIJACK: \"sysctl=%.*s\": right are yes and no", (int)n, s);
 }
 
+static int set_static(struct parse *p, const char *s, size_t n)
+{
+	if (!is(s, n, "refuse") && !is(s, n, "host"))
+		return bad(p, "RUMPHIJACK: \"static=%.*s\": right are refuse and host", (int)n, s);
+	p->sc->static_host = is(s, n, "host");
+	return 0;
+}
+
 static int set_fdoff(struct parse *p, const char *s, size_t n)
 {
 	size_t i;
@@ -190,6 +198,7 @@ static const struct word {
 	{ "vfs", add_vfs, 1 },
 	{ "sysctl", set_sysctl, 0 },
 	{ "fdoff", set_fdoff, 0 },
+	{ "static", set_static, 0 },
 };
 
 /* The first c in [s, end) that has no backslash in front, or NULL. */
@@ -223,7 +232,7 @@ static int one_word(struct parse *p, const char *s, size_t n)
 		}
 	}
 	return bad(p, "RUMPHIJACK: \"%.*s\": not a word; right are path=DIR, blanket=DIR:DIR..., "
-	    "socket=KIND:..., vfs=all|none, sysctl=yes|no, fdoff=N", n > 200 ? 200 : (int)n, s);
+	    "socket=KIND:..., vfs=all|none, sysctl=yes|no, fdoff=N, static=refuse|host", n > 200 ? 200 : (int)n, s);
 }
 
 int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char *err,

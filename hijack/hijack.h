@@ -141,6 +141,7 @@ struct scope {
 	int nrules;
 	int fdoff;			/* lowest number of a rump descriptor, 0: any */
 	int vfs_sync;			/* sync(2) reaches the rump kernel too */
+	int static_host;		/* programs that cannot load us may run on the host */
 };
 extern struct scope scope;
 

@@ -13,14 +13,12 @@
  * Exec hands the session on by the environment, also if the program has cleaned
  * it: LD_PRELOAD, RUMP* as they were at start, and RUMPHIJACK_CWD, the directory
  * if it is the rump kernel's.  A program on a rump file system is copied into
- * a memfd.  One that cannot load this library is said loudly: its calls will
- * be the host's.
+ * a memfd.  One that cannot load this library is refused (outsider.c).
  *
  * Limits: a child that calls clone(2) with a stack of its own but without
  * CLONE_VM is not seen; a fork with an embedded kernel leaves the child without.
  */
 #include <alloca.h>
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -32,6 +30,7 @@
 #include <unistd.h>
 
 #include "hijack.h"
+#include "outsider.h"
 
 /* ---- who shares memory with whom ------------------------------------------------ */
 
@@ -404,52 +403,6 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 	return enter_session(im, argv, (const char **)new, out);
 }
 
-/* Says so if the host's program at (dirfd, path) will not load this library. */
-static void warn_outsider(int dirfd, const char *path, const char *name)
-{
-	union {
-		char c[512];
-		Elf64_Ehdr eh;
-	} u = { .c = "" };
-	Elf64_Phdr ph;
-	struct stat st;
-	long fd, n, i;
-	const char *why = NULL;
-	size_t len;
-
-	fd = host(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	n = host(SYS_read, fd, u.c, sizeof(u.c) - 1);
-	if (n > 2 && u.c[0] == '#' && u.c[1] == '!') {
-		u.c[n] = '\0';
-		len = 2 + strspn(u.c + 2, " \t");
-		u.c[len + strcspn(u.c + len, " \t\n")] = '\0';
-		host(SYS_close, fd);
-		if (u.c[len] == '/' && strcmp(u.c + len, path) != 0)
-			warn_outsider(AT_FDCWD, u.c + len, u.c + len);
-		return;
-	}
-	if (n >= (long)sizeof(u.eh) && !memcmp(u.c, ELFMAG, SELFMAG)) {
-		if (u.eh.e_machine != EM_X86_64)
-			why = "is for another machine";
-		else
-			why = "is statically linked";
-		for (i = 0; i < u.eh.e_phnum; i++)
-			if (host(SYS_pread64, fd, &ph, sizeof(ph),
-			    u.eh.e_phoff + i * u.eh.e_phentsize) == sizeof(ph) &&
-			    ph.p_type == PT_INTERP && u.eh.e_machine == EM_X86_64)
-				why = NULL;
-		if (!why && host(SYS_fstat, fd, &st) == 0 &&
-		    (((st.st_mode & S_ISUID) && (long)st.st_uid != host(SYS_geteuid, 0)) ||
-		     ((st.st_mode & S_ISGID) && (long)st.st_gid != host(SYS_getegid, 0))))
-			why = "is set-user-id or set-group-id";
-	}
-	host(SYS_close, fd);
-	if (why)
-		hijack_say("\"%s\" %s: it cannot load this library and runs on the host", name, why);
-}
-
 /* ---- a program on a rump file system ------------------------------------------------------ */
 
 /* A copy of rump file rfd, size bytes, as a memfd of the host, or -errno. */
@@ -549,6 +502,7 @@ long hijack_exec(long nr, const long a[6])
 	const char *name = (const char *)a[at];
 	char *const *argv = (char *const *)a[at + 1], *const *envp = (char *const *)a[at + 2];
 	struct where w;
+	const char *why;
 	int err;
 
 	if ((unsigned long)name < 4096)
@@ -559,7 +513,11 @@ long hijack_exec(long nr, const long a[6])
 	if (w.side == SIDE_RUMP)
 		return exec_rump(&w, name, argv, envp);
 	im.path = w.path;
-	if (*im.path)
-		warn_outsider(im.dirfd, im.path, name);
+	why = outsider(im.dirfd, im.path);
+	if (why && !scope.static_host) {
+		hijack_say("\"%s\" %s: it cannot load this library, and is refused "
+		    "(RUMPHIJACK=...,static=host runs it on the host)", name, why);
+		return -EACCES;
+	}
 	return enter_env(&im, argv, envp);
 }

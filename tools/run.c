@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../hijack/outsider.h"
 #include "../hypercall/sp_url.h"
 #include "rump.h"
 
@@ -46,6 +47,31 @@ static void server_arg(const char *a)
 	if (opt.nargs == SERVER_ARGS_MAX - 16)
 		die(1, "run: too many options for the server");
 	opt.args[opt.nargs++] = a;
+}
+
+/* The program's file as execvp(3) finds it, or its name. */
+static const char *find_program(const char *name)
+{
+	static char path[PATH_MAX];
+	const char *dirs = getenv("PATH"), *end;
+
+	for (; dirs && !strchr(name, '/'); dirs = *end ? end + 1 : NULL) {
+		end = strchrnul(dirs, ':');
+		if (snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dirs), dirs, name) <
+		    (int)sizeof(path) && access(path, X_OK) == 0)
+			return path;
+	}
+	return name;
+}
+
+/* One that the library does not reach would use the host's network unnoticed. */
+static void refuse_outsider(void)
+{
+	const char *scope = getenv("RUMPHIJACK"), *why = outsider(AT_FDCWD, find_program(opt.program[0]));
+
+	if (why && !(scope && strstr(scope, "static=host")))
+		die(127, "\"%s\" %s: it cannot load librumphijack.so, and is refused "
+		    "(RUMPHIJACK=...,static=host runs it on the host)", opt.program[0], why);
 }
 
 static void parse_options(int argc, char **argv)
@@ -104,6 +130,7 @@ static void parse_options(int argc, char **argv)
 		    opt.args[1][1] == 'm' ? "--mount" : opt.args[1][1] == 'i' ? "--if" :
 		    "an option of the kernel");
 	opt.program = argv + optind;
+	refuse_outsider();
 }
 
 /* ---- the program -------------------------------------------------------------------- */

@@ -143,10 +143,22 @@ compiler_cleanup() { halt; }
 
 atf_test_case outsiders
 outsiders_body() {
-	echo 'int main(void) { return 0; }' >s.c
+	echo 'int main(void) { return 7; }' >s.c
 	atf_check gcc -static -o static s.c
-	atf_check -e match:'"./static" is statically linked: it cannot load this library' \
-	    $embedded sh -c ./static
+	atf_check -s exit:126 -e match:'"./static" is statically linked: it cannot load .* refused' \
+	    -e match:'static=host' $embedded sh -c ./static
+	printf '#! %s\n' "$(pwd)/static" >script
+	chmod +x script
+	atf_check -s exit:126 -e match:'"./script" is statically linked' $embedded sh -c ./script
+	atf_check -s exit:7 env RUMPHIJACK=path=/rump,socket=all:nolocal,static=host $embedded sh -c ./static
+	atf_check -s exit:127 -e match:'^rump: "./static" is statically linked: .* refused' \
+	    "$B/tools/rump" run ./static
+	PATH="$(pwd):$PATH" atf_check -s exit:127 -e match:'"static" is statically' "$B/tools/rump" run static
+	if command -v go >/dev/null; then
+		printf 'package main\nimport "net"\nfunc main() { net.LookupHost("a"); println(1) }\n' >g.go
+		GOCACHE="$(pwd)/go" GO111MODULE=off go build -o g g.go
+		atf_check -s exit:126 -e match:'"./g" is a Go program' $embedded sh -c ./g
+	fi
 }
 
 atf_test_case no_server
