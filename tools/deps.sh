@@ -10,13 +10,13 @@ set -eu
 build='make gcc libc6-dev binutils bc bison flex perl xz-utils libelf-dev liburing-dev libcryptsetup-dev
 	libslirp-dev libvdeplug-dev linux-source-6.12'
 check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtools
-	iproute2 curl python3 procps acl attr fdisk cryptsetup-bin mdadm exfatprogs squashfs-tools xorriso
+	iproute2 curl python3 procps acl attr fdisk cryptsetup-bin mdadm exfatprogs squashfs-tools xorriso strace
 	fuse2fs squashfuse sshfs openssh-sftp-server ntfs-3g archivemount psmisc
 	iputils-ping tcpdump ethtool passt vde2 libslirp0 libvdeplug2 slirp4netns
 	nftables wireguard-tools iperf3'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-tidy cppcheck'
-bench='nginx-light wrk'
+bench='nginx-light wrk fuse2fs'
 
 die()
 {

@@ -79,7 +79,8 @@ int rump_pub_etfs_remove(const char *key);
 /*
  * Mounts by the mount specification SOURCE:DIR[,type=T][,ro][,part=N][,OPTION]...;
  * on failure one line on stderr quotes what is wrong.  SOURCE is a host file, a
- * block device of the rump kernel, or any word for a file system without a device;
+ * block device of the rump kernel, with type=hostdir a directory of the host, or any
+ * word for a file system without a device;
  * DIR is made if it is not there.  Without type=, all types are tried.  OPTIONs
  * are mount(8)'s.  A backslash takes the meaning from the character behind it: a
  * colon, a comma, a backslash, and a blank in RUMP_MOUNT.

@@ -8,6 +8,8 @@
  * character itself.  In a list, specifications are separated by spaces, tabs or
  * newlines, and a space in a name is written "\ ".
  *
+ * With type=hostdir, SOURCE is a directory of the host (hostdir.c); else a file or device.
+ *
  * OPTIONs are those of mount(8): the general ones (noatime, nosuid, rw, ...)
  * become flags, the rest goes to the file system.
  *

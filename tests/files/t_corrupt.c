@@ -223,7 +223,7 @@ CORRUPT(xfs, 320, "mkfs.xfs -q -f %s")
 CORRUPT(btrfs, 128, "mkfs.btrfs -q -f -r tree %s")
 CORRUPT(vfat, 16, "mkfs.vfat %s >/dev/null")
 CORRUPT(exfat, 16, "mkfs.exfat %s >/dev/null")
-CORRUPT(iso9660, 0, "genisoimage -quiet -R -J -o %s tree 2>/dev/null")
+CORRUPT(iso9660, 0, "xorrisofs -quiet -R -J -o %s tree 2>/dev/null")
 CORRUPT(squashfs, 0, "mksquashfs tree %s -quiet -no-progress >/dev/null")
 
 ATF_TP_ADD_TCS(tp)

@@ -68,7 +68,7 @@ guessed_body()
 		btrfs 128M mkfs.btrfs -q img
 		vfat 16M mkfs.vfat img
 		exfat 16M mkfs.exfat img
-		iso9660 0 genisoimage -quiet -R -o img tree
+		iso9660 0 xorrisofs -quiet -R -o img tree
 		squashfs 0 mksquashfs tree img -quiet -no-progress
 	END
 }

@@ -3,11 +3,14 @@
 #include <atf-c.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,24 +116,38 @@ ATF_TC_BODY(open_sizes, tc)
 ATF_TC_WITHOUT_HEAD(formats);
 ATF_TC_BODY(formats, tc)
 {
+	static const struct {
+		const char *magic, *name, *qemu;
+		int at;
+	} t[] = {
+		{ "QFI\xfb", "qcow2", "qcow2", 0 }, { "KDMV", "VMDK", "vmdk", 0 },
+		{ "vhdxfile", "VHDX", "vhdx", 0 }, { "\x7f\x10\xda\xbe", "VDI", "vdi", 64 },
+	};
 	struct rumpuser_blk_info info;
-	char line[512] = "";
-	int fds[2], saved;
+	char line[512], want[512];
+	int fds[2], saved, fd;
+	unsigned int i;
+	ssize_t n;
 	void *h;
 
 	init();
-	make_file("disk", MB);
-	int fd = open("disk", O_WRONLY);
-	ATF_REQUIRE_EQ(4, write(fd, "QFI\xfb", 4));
-	close(fd);
-	ATF_REQUIRE_EQ(0, pipe(fds));
-	saved = dup(2);
-	dup2(fds[1], 2);
-	ATF_CHECK_EQ(-EMEDIUMTYPE, rumpuser_blk_open("disk", 0, 0, 0, &h, &info));
-	dup2(saved, 2);
-	ATF_REQUIRE(read(fds[0], line, sizeof(line) - 1) > 0);
-	ATF_CHECK_STREQ("rump: disk is a qcow2 image, not a raw one; convert it with: "
-	    "qemu-img convert -f qcow2 -O raw disk disk.raw\n", line);
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		make_file("disk", MB);
+		fd = open("disk", O_WRONLY);
+		n = strlen(t[i].magic);
+		ATF_REQUIRE_EQ(n, pwrite(fd, t[i].magic, n, t[i].at));
+		close(fd);
+		ATF_REQUIRE_EQ(0, pipe(fds));
+		saved = dup(2);
+		dup2(fds[1], 2);
+		ATF_CHECK_EQ(-EMEDIUMTYPE, rumpuser_blk_open("disk", 0, 0, 0, &h, &info));
+		dup2(saved, 2);
+		n = read(fds[0], line, sizeof(line) - 1);
+		line[n > 0 ? n : 0] = '\0';
+		snprintf(want, sizeof(want), "rump: disk is a %s image, not a raw one; convert it "
+		    "with: qemu-img convert -f %s -O raw disk disk.raw\n", t[i].name, t[i].qemu);
+		ATF_CHECK_STREQ(want, line);
+	}
 }
 
 ATF_TC_WITHOUT_HEAD(locks);
@@ -154,8 +171,7 @@ ATF_TC_BODY(locks, tc)
 	rumpuser_blk_close(h);
 }
 
-ATF_TC_WITHOUT_HEAD(operations);
-ATF_TC_BODY(operations, tc)
+static void do_operations(void)
 {
 	static char in[MB], out[MB];
 	void *h;
@@ -185,12 +201,8 @@ ATF_TC_BODY(operations, tc)
 	rumpuser_blk_close(h);
 }
 
-ATF_TC(many);
-ATF_TC_HEAD(many, tc)
-{
-	atf_tc_set_md_var(tc, "descr", "more at once than slots and workers, in pieces, uncached");
-}
-ATF_TC_BODY(many, tc)
+/* More at once than rings and workers have room for, in pieces, uncached. */
+static void do_many(void)
 {
 	static struct ticket tickets[N];
 	static struct rumpuser_iovec iov[N][100];
@@ -253,12 +265,8 @@ ATF_TC_BODY(shrunken, tc)
 	rumpuser_blk_close(h);
 }
 
-ATF_TC(closed_by_the_program);
-ATF_TC_HEAD(closed_by_the_program, tc)
-{
-	atf_tc_set_md_var(tc, "descr", "a program that closes everything does not stop a device");
-}
-ATF_TC_BODY(closed_by_the_program, tc)
+/* A program that closes everything does not stop a device. */
+static void do_closed_by_the_program(void)
 {
 	static char in[4096], out[4096];
 	int ours = dup(2);	/* what is below is the test program's, its result file too */
@@ -277,14 +285,87 @@ ATF_TC_BODY(closed_by_the_program, tc)
 	rumpuser_blk_close(h);
 }
 
+/* On both engines; io_uring may be forbidden here. */
+#define ENGINES(what) \
+	ATF_TC_WITHOUT_HEAD(what##_io_uring); \
+	ATF_TC_BODY(what##_io_uring, tc) { engine("io_uring"); do_##what(); } \
+	ATF_TC_WITHOUT_HEAD(what##_threads); \
+	ATF_TC_BODY(what##_threads, tc) { engine("threads"); do_##what(); }
+
+static void engine(const char *name)
+{
+	if (!strcmp(name, "io_uring") && syscall(SYS_io_uring_setup, 0, NULL) == -1 &&
+	    errno != EINVAL && errno != EFAULT)
+		atf_tc_skip("no io_uring here: %s", strerror(errno));
+	setenv("RUMP_BLKIO", name, 1);
+}
+
+ENGINES(operations)
+ENGINES(many)
+ENGINES(closed_by_the_program)
+
+ATF_TC_WITHOUT_HEAD(engine_names);
+ATF_TC_BODY(engine_names, tc)
+{
+	struct rumpuser_blk_info info;
+	char line[256] = "";
+	int fds[2], saved;
+	void *h;
+
+	init();
+	make_file("f", MB);
+	setenv("RUMP_BLKIO", "magic", 1);
+	ATF_REQUIRE_EQ(0, rumpuser_blk_open("f", 0, 0, 0, &h, &info));
+	ATF_REQUIRE_EQ(0, pipe(fds));
+	saved = dup(2);
+	dup2(fds[1], 2);
+	ATF_CHECK_EQ(-EINVAL, rumpuser_blk_start(h, 1));
+	dup2(saved, 2);
+	ATF_REQUIRE(read(fds[0], line, sizeof(line) - 1) > 0);
+	ATF_CHECK_STREQ("rump: RUMP_BLKIO=magic: io_uring or threads is wanted\n", line);
+	rumpuser_blk_close(h);
+}
+
+/* What one flush has lost, no later one may confirm: the host tells such an error once. */
+static void do_lost(void)
+{
+	const struct rlimit half = { MB / 2, MB };
+	static char buf[4096];
+	void *h;
+
+	init();
+	make_file("f", MB);
+	h = open_blk("f", 0);
+	signal(SIGXFSZ, SIG_IGN);
+	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_WRITE | RUMPUSER_BLK_FUA, MB - 4096, buf, 4096));
+	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_FLUSH, 0, NULL, 0));
+	ATF_REQUIRE_EQ(0, setrlimit(RLIMIT_FSIZE, &half));
+	/* An ordinary write may fail; whoever asked knows, and the rest is not in doubt. */
+	ATF_CHECK_EQ(-EFBIG, io(h, RUMPUSER_BLK_WRITE, MB - 4096, buf, 4096));
+	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_FLUSH, 0, NULL, 0));
+	ATF_CHECK_EQ(-EFBIG, io(h, RUMPUSER_BLK_WRITE | RUMPUSER_BLK_FUA, MB - 4096, buf, 4096));
+	ATF_CHECK_EQ(-EIO, io(h, RUMPUSER_BLK_FLUSH, 0, NULL, 0));
+	ATF_CHECK_EQ(-EIO, io(h, RUMPUSER_BLK_WRITE | RUMPUSER_BLK_FUA, 0, buf, 4096));
+	ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_READ, 0, buf, 4096));
+	rumpuser_blk_close(h);
+}
+
+ENGINES(lost)
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, open_sizes);
 	ATF_TP_ADD_TC(tp, formats);
 	ATF_TP_ADD_TC(tp, locks);
-	ATF_TP_ADD_TC(tp, operations);
-	ATF_TP_ADD_TC(tp, many);
+	ATF_TP_ADD_TC(tp, operations_io_uring);
+	ATF_TP_ADD_TC(tp, operations_threads);
+	ATF_TP_ADD_TC(tp, many_io_uring);
+	ATF_TP_ADD_TC(tp, many_threads);
 	ATF_TP_ADD_TC(tp, shrunken);
-	ATF_TP_ADD_TC(tp, closed_by_the_program);
+	ATF_TP_ADD_TC(tp, closed_by_the_program_io_uring);
+	ATF_TP_ADD_TC(tp, closed_by_the_program_threads);
+	ATF_TP_ADD_TC(tp, engine_names);
+	ATF_TP_ADD_TC(tp, lost_io_uring);
+	ATF_TP_ADD_TC(tp, lost_threads);
 	return atf_no_error();
 }
