@@ -257,6 +257,8 @@ struct fork_state {
 	int err;
 };
 int proc_prefork(struct fork_state *st);
+/* Before that: an embedded kernel goes to where a child can reach it. */
+void proc_handover(void);
 void proc_forked(const struct fork_state *st, long pid);
 /* chdir and fchdir of such a child: remembered for its exec. */
 long proc_child_chdir(long nr, const long a[6]);

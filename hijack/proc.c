@@ -57,6 +57,27 @@ int proc_is_vfork_child(void)
 
 /* ---- fork ------------------------------------------------------------------------ */
 
+void proc_handover(void)
+{
+	int err;
+
+	if (hijack_state <= 0 || hijack_depth || rumpclient_is_remote() != 0 ||
+	    proc_is_vfork_child())
+		return;
+	hijack_enter();
+	err = rumpclient_handover();
+	hijack_leave();
+	if (err)
+		hijack_say("the rump kernel cannot be handed to a keeper: %s; children are "
+		    "without it", strerror(-err));
+}
+
+/* libc's fork(3), in which malloc(3) is locked. */
+static int in_libc_fork(long nr, const long a[6])
+{
+	return nr == SYS_clone && (a[0] & CLONE_CHILD_SETTID);
+}
+
 int proc_prefork(struct fork_state *st)
 {
 	st->err = -EOPNOTSUPP;
@@ -97,6 +118,8 @@ long hijack_clone(long nr, const long a[6])
 	long pid;
 	int err;
 
+	if (!in_libc_fork(nr, a))
+		proc_handover();
 	err = proc_prefork(&st);
 	if (err < 0)
 		return err;
@@ -319,6 +342,7 @@ static long enter_session(const struct image *im, char *const *argv, const char 
 	int k;
 	long ret;
 
+	proc_handover();
 	if (!proc_is_vfork_child() && rumpclient_is_remote() == 1)
 		tell_cloexec();
 	hijack_enter();

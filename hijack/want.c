@@ -103,6 +103,15 @@ static int is_inside(void)
 	return 0;
 }
 
+/* A child that is a process, but shares our memory until its exec. */
+static int makes_process(long nr, const long a[6])
+{
+	uint64_t flags = nr == SYS_clone ? (uint64_t)a[0] : nr == SYS_vfork ? CLONE_VM :
+	    nr == SYS_clone3 && a[0] ? ((const struct clone_args *)a[0])->flags : 0;
+
+	return (flags & CLONE_VM) && !(flags & CLONE_THREAD);
+}
+
 int hijack_want(long nr, const long a[6])
 {
 	if ((unsigned long)nr >= RUMP_NSYSROWS || is_inside())
@@ -143,7 +152,10 @@ int hijack_want(long nr, const long a[6])
 	case HOW_getcwd:
 		return path_cwd_is_rump();
 	case HOW_clone:
-		/* What shares memory is a thread, or will exec. */
+		/* What shares memory is a thread, or will exec: the last moment for an
+		 * embedded kernel.  (Calls of functions: no vector state is alive.) */
+		if (makes_process(nr, a))
+			proc_handover();
 		if (nr == SYS_clone)
 			return !(a[0] & CLONE_VM) && !a[1];
 		if (nr == SYS_clone3)

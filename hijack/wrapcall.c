@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <pty.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -207,6 +208,7 @@ EXPORT pid_t fork(void)
 
 	if (!next)
 		next = (pid_t (*)(void))dlsym(RTLD_NEXT, "fork");
+	proc_handover();
 	if (hijack_patched || hijack_state <= 0 || hijack_depth)
 		return next();
 	if (proc_prefork(&st) < 0) {
@@ -216,6 +218,28 @@ EXPORT pid_t fork(void)
 	pid = next();
 	proc_forked(&st, pid);
 	return pid;
+}
+
+/* These fork inside libc, where it is too late. */
+EXPORT int daemon(int nochdir, int noclose)
+{
+	static int (*next)(int, int);
+
+	if (!next)
+		next = (int (*)(int, int))dlsym(RTLD_NEXT, "daemon");
+	proc_handover();
+	return next(nochdir, noclose);
+}
+
+EXPORT int forkpty(int *master, char *name, const struct termios *termp, const struct winsize *winp)
+{
+	static int (*next)(int *, char *, const struct termios *, const struct winsize *);
+
+	if (!next)
+		next = (int (*)(int *, char *, const struct termios *, const struct winsize *))
+		    dlsym(RTLD_NEXT, "forkpty");
+	proc_handover();
+	return next(master, name, termp, winp);
 }
 
 /*

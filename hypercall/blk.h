@@ -38,6 +38,7 @@ struct blk {
 	int64_t rest;			/* no small writes on the spot before this time */
 	const struct blk_engine *engine;
 	void *state;			/* the engine's */
+	unsigned int nqueues;
 };
 
 /*

@@ -236,6 +236,7 @@ int rumpuser_blk_start(void *handle, unsigned int nqueues)
 		b->engine = engines[i];
 		err = engines[i]->start(b, nqueues);
 	}
+	b->nqueues = nqueues;
 	if (!err)
 		return 0;
 	b->engine = NULL;
@@ -243,4 +244,19 @@ int rumpuser_blk_start(void *handle, unsigned int nqueues)
 		rumpuser_warn("RUMP_BLKIO=%s: %s", wanted, err == -EINVAL ?
 		    "io_uring or threads is wanted" : strerror(-err));
 	return err;
+}
+
+void rumpuser_blk_pause(void *handle)
+{
+	struct blk *b = handle;
+
+	if (b->engine)
+		b->engine->stop(b);
+}
+
+int rumpuser_blk_resume(void *handle)
+{
+	struct blk *b = handle;
+
+	return b->engine ? b->engine->start(b, b->nqueues) : 0;
 }

@@ -54,6 +54,14 @@ int cpuwait_kick_fd(void)
 	return kick_fd;
 }
 
+void cpuwait_alone(void)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < NCPU_MAX; cpu++)
+		atomic_store(&asleep[cpu], NULL);
+}
+
 int rumpuser_cpu_wait(unsigned int cpu, uint32_t *word, uint32_t expected, int64_t deadline)
 {
 	const struct cpuwait_ops *o;

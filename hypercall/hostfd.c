@@ -98,6 +98,11 @@ void hostfd_release(int fd)
 	host(SYS_close, fd);
 }
 
+unsigned int hostfd_end(void)
+{
+	return atomic_load(&highest) + 1;
+}
+
 int hostfd_keep_only(int *fds, unsigned int n)
 {
 	int kick = cpuwait_kick_fd(), err, fd;
@@ -121,7 +126,7 @@ int hostfd_keep_only(int *fds, unsigned int n)
 	return 0;
 }
 
-static void close_in_child(void)
+void hostfd_close_all(void)
 {
 	unsigned int fd, end = atomic_load(&highest);
 
@@ -131,6 +136,20 @@ static void close_in_child(void)
 		else if (rumpuser_owns_fd(fd))
 			hostfd_release(fd);
 	}
+}
+
+/* The keeper's fork is not for closing: it keeps them. */
+static atomic_int keeping;
+
+void hostfd_keep(int yes)
+{
+	atomic_store(&keeping, yes);
+}
+
+static void close_in_child(void)
+{
+	if (!atomic_load(&keeping))
+		hostfd_close_all();
 }
 
 void hostfd_init(void)

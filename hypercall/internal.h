@@ -26,11 +26,23 @@ void hostfd_release(int fd);
  * changed.  0, or -errno: unshare(2) is forbidden here.
  */
 int hostfd_keep_only(int *fds, unsigned int n);
+/* One above the highest ever; and the end of all. */
+unsigned int hostfd_end(void);
+void hostfd_close_all(void);
+/* Whether children of fork(3) keep them. */
+void hostfd_keep(int yes);
 /* Registers what must happen in the child of a fork(2).  Once. */
 void hostfd_init(void);
 
 /* The RUMPUSER_PANIC half of rumpuser_exit(), also for fatal errors here. */
 void console_init(void);
+
+/* RAM in children of fork(2): copied along (shared) or not; and its end here. */
+void ram_inherit(int yes);
+void ram_free(void);
+/* This process is a copy, and has this thread only: nobody else waits. */
+void wait_alone(void);
+void cpuwait_alone(void);
 
 /* The key whose destructor ends a thread's task (thread.c).  Once; -EAGAIN. */
 int thread_init(void);

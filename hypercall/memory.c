@@ -15,6 +15,7 @@
  * One RAM a process: the offsets of rumpuser_ram_map() count from it.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "hostcall.h"
@@ -31,6 +32,15 @@
 
 static char *ram;
 static size_t ram_size;
+
+/* Further mappings of RAM, for ram_inherit(); MAPS_MAX is not reached by what Linux does. */
+#define MAPS_MAX	4096
+static struct map {
+	void *va;
+	size_t len;
+} maps[MAPS_MAX];
+static unsigned int nmaps;
+static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static long map_at(unsigned long addr, size_t size, int flags, int fd)
 {
@@ -102,6 +112,46 @@ int rumpuser_ram_alloc(size_t size, void **basep)
 	return 0;
 }
 
+static void note_map(void *va, size_t len)
+{
+	pthread_mutex_lock(&maps_lock);
+	if (nmaps < MAPS_MAX)
+		maps[nmaps++] = (struct map){ va, len };
+	pthread_mutex_unlock(&maps_lock);
+}
+
+static void forget_map(void *va)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&maps_lock);
+	for (i = 0; i < nmaps && maps[i].va != va; i++)
+		;
+	if (i < nmaps)
+		maps[i] = maps[--nmaps];
+	pthread_mutex_unlock(&maps_lock);
+}
+
+void ram_inherit(int yes)
+{
+	int advice = yes ? MADV_DOFORK : MADV_DONTFORK;
+	unsigned int i;
+
+	host(SYS_madvise, ram, ram_size, advice);
+	for (i = 0; i < nmaps; i++)
+		host(SYS_madvise, maps[i].va, maps[i].len, advice);
+}
+
+void ram_free(void)
+{
+	unsigned int i;
+
+	host(SYS_munmap, ram, ram_size);
+	for (i = 0; i < nmaps; i++)
+		host(SYS_munmap, maps[i].va, maps[i].len);
+	nmaps = 0;
+}
+
 int rumpuser_ram_map(const uint64_t *offsets, size_t npages, void **vap)
 {
 	size_t i, run;
@@ -128,10 +178,12 @@ int rumpuser_ram_map(const uint64_t *offsets, size_t npages, void **vap)
 		}
 	}
 	*vap = (void *)va;
+	note_map(*vap, npages * PAGE);
 	return 0;
 }
 
 void rumpuser_ram_unmap(void *va, size_t npages)
 {
+	forget_map(va);
 	host(SYS_munmap, va, npages * PAGE);
 }

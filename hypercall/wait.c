@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -185,6 +186,29 @@ int rumpuser_wait(uint32_t *word, uint32_t expected, int64_t deadline, unsigned 
 	    NULL, FUTEX_BITSET_MATCH_ANY);
 	atomic_fetch_sub(&b->sleepers, 1);
 	return ret == -ETIMEDOUT || ret == -EINTR ? ret : 0;
+}
+
+void wait_alone(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < BUCKETS; i++)
+		atomic_store(&buckets[i].sleepers, 0);
+	atomic_store(&spinners, 0);
+}
+
+void rumpuser_barrier(void)
+{
+	static atomic_int registered;
+
+	if (!atomic_load(&registered)) {
+		host(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+		atomic_store(&registered, 1);
+	}
+	/* A host without it: every thread has been scheduled by then. */
+	if (host(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
+		host(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void rumpuser_wake(uint32_t *word)

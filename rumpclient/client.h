@@ -37,11 +37,28 @@ void remote_on_lost(void (*fn)(void));
 /* Our channel with number fd gets another one; fd is closed. */
 int remote_move_fd(int fd);
 
+/* The process is the server's at url that cookie names; this thread opens a channel. */
+int remote_take(const char *url, const struct rump_sp_cookie *cookie);
+
+/* ---- keeper.c: from an embedded kernel to a server ------------------------------------- */
+
+/* 0: done, or there is none; -errno: it stays here, and a child will have none. */
+int keeper_move(void);
+/* Waits for the thread that is at it. */
+void keeper_await(void);
+/* (rumpclient.c) The kernel is not here any more; it is a server's, or lost (err). */
+void client_moved(int err);
+
 /* ---- embedded.c -------------------------------------------------------------------- */
 
 long embedded_syscall(long nr, const long args[6]);
 int embedded_owns_fd(int fd);
 void embedded_shutdown(void);
+/* 1: it is booted, also if that has yet to end. */
+int embedded_up(void);
+struct rump_keeper;
+int embedded_keeper(struct rump_keeper *k);
+void embedded_joined(struct rump_keeper *k);
 /* The child of a fork: no call works if the parent's kernel had been loaded. */
 void embedded_forget(void);
 

@@ -20,6 +20,8 @@ static syscall_fn *rump_syscall_fn;
 static int (*owns_fd_fn)(int fd);
 static int (*shutdown_fn)(void);
 static const volatile uint32_t *ending;	/* a signal is ending the process */
+static int (*keeper_fn)(struct rump_keeper *k);
+static void (*joined_fn)(struct rump_keeper *k);
 
 static int load(void)
 {
@@ -39,6 +41,8 @@ static int load(void)
 		init = (int (*)(void))dlsym(lib, "rump_init");
 		owns_fd_fn = (int (*)(int))dlsym(lib, "rumpuser_owns_fd");
 		shutdown_fn = (int (*)(void))dlsym(lib, "rump_pub_shutdown");
+		keeper_fn = (int (*)(struct rump_keeper *))dlsym(lib, "rump_pub_keeper");
+		joined_fn = (void (*)(struct rump_keeper *))dlsym(lib, "rump_pub_keeper_joined");
 		on_signals = (int (*)(void))dlsym(lib, "rump_pub_shutdown_on_signals");
 		ending = dlsym(lib, "rumpuser_ending");
 		if (!rump_syscall_fn || !init || !on_signals || !ending)
@@ -97,6 +101,23 @@ void embedded_shutdown(void)
 		shutdown_fn();
 	if (ending && *ending)
 		wait_for_end();
+}
+
+int embedded_up(void)
+{
+	while (atomic_load(&state) == LOADING && atomic_load(&loader) != host(SYS_gettid, 0))
+		host(SYS_sched_yield, 0);
+	return atomic_load(&state) == LOADED;
+}
+
+int embedded_keeper(struct rump_keeper *k)
+{
+	return keeper_fn && joined_fn ? keeper_fn(k) : -ENOSYS;
+}
+
+void embedded_joined(struct rump_keeper *k)
+{
+	joined_fn(k);
 }
 
 void embedded_forget(void)

@@ -25,7 +25,7 @@
 #define MADV_WIPEONFORK	18
 #endif
 
-static enum { UNUSED = -1, EMBEDDED, REMOTE } mode = UNUSED;
+static volatile enum { UNUSED = -1, EMBEDDED, REMOTE } mode = UNUSED;
 static struct {
 	atomic_int same;		/* 0 in a child */
 	atomic_int pid;			/* whose memory this is; 0: just forked */
@@ -106,10 +106,34 @@ static void check_process(void)
 
 long rumpclient_syscall(long nr, const long args[6])
 {
+	long ret;
+
 	if (mode == UNUSED)
 		return -ENOTCONN;
 	check_process();
-	return mode == REMOTE ? remote_syscall(nr, args, -1) : embedded_syscall(nr, args);
+	while (mode == EMBEDDED) {
+		ret = embedded_syscall(nr, args);
+		if (__builtin_expect(ret != -RUMP_EMOVED, 1))
+			return ret;
+		keeper_await();
+	}
+	return remote_syscall(nr, args, -1);
+}
+
+void client_moved(int err)
+{
+	if (err)
+		embedded_forget();
+	else
+		mode = REMOTE;
+}
+
+int rumpclient_handover(void)
+{
+	if (mode != EMBEDDED || is_shared())
+		return 0;
+	check_process();
+	return keeper_move();
 }
 
 long rumpclient_syscall_fd(long nr, const long args[6], int farfd)
@@ -124,16 +148,16 @@ long rumpclient_syscall_fd(long nr, const long args[6], int farfd)
 	check_process();
 	if (mode == REMOTE)
 		return remote_syscall(nr, args, farfd);
-	ret = embedded_syscall(nr, args);
+	ret = rumpclient_syscall(nr, args);
 	if (ret < 0) {
 		host(SYS_close, farfd);
 		return ret;
 	}
 	more[0] = ret;
 	more[1] = farfd;
-	err = embedded_syscall(RUMP_CALL_FD_ATTACH, more);
+	err = rumpclient_syscall(RUMP_CALL_FD_ATTACH, more);
 	if (err < 0) {
-		embedded_syscall(SYS_close, more);
+		rumpclient_syscall(SYS_close, more);
 		return err;
 	}
 	return ret;
@@ -144,6 +168,7 @@ int rumpclient_prefork(struct rumpclient_fork *cookie)
 	struct rump_sp_cookie c;
 	int err;
 
+	rumpclient_handover();
 	if (mode != REMOTE)
 		return -EOPNOTSUPP;
 	check_process();
@@ -178,6 +203,7 @@ int rumpclient_preexec(struct rumpclient_exec *x)
 {
 	x->env[0] = x->env[1] = x->env[2] = NULL;
 	x->heir = x->self = -1;
+	rumpclient_handover();
 	if (mode != REMOTE)
 		return -EOPNOTSUPP;
 	if (!client_is_shared())

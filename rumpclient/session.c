@@ -628,11 +628,9 @@ int session_continue(int fd)
 
 /* ---- start ------------------------------------------------------------------------------------------ */
 
-int remote_init(const char *url)
+static int set_server(const char *url)
 {
 	const char *why;
-	struct chan *c;
-	int err;
 
 	snprintf(session.url, sizeof(session.url), "%s", url);
 	why = sp_url_parse(url, &session.sun, &session.len);
@@ -640,10 +638,34 @@ int remote_init(const char *url)
 		client_warn("RUMP_SERVER=%s: %s", url, why);
 		return -EINVAL;
 	}
-	err = pthread_key_create(&key, thread_ends);
-	if (err)
-		return -err;
 	atomic_store(&session.gen, 1);
+	return -pthread_key_create(&key, thread_ends);
+}
+
+int remote_take(const char *url, const struct rump_sp_cookie *cookie)
+{
+	struct chan *c;
+	int err;
+
+	err = set_server(url);
+	if (err)
+		return err;
+	session.cookie = *cookie;
+	atomic_store(&session.joining, 2);
+	err = chan_get(&c);
+	if (!err)
+		chan_put(c);
+	return err;
+}
+
+int remote_init(const char *url)
+{
+	struct chan *c;
+	int err;
+
+	err = set_server(url);
+	if (err)
+		return err;
 	remote_exec_init();
 	err = chan_get(&c);
 	if (err) {

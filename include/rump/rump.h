@@ -97,6 +97,23 @@ int rump_pub_mount(const char *spec);
 int rump_pub_netif_create(const char *spec);
 int rump_pub_netif_destroy(const char *name);	/* -ENODEV */
 
+/*
+ * Hands the kernel to a keeper, a process of its own, where it goes on as a server, and
+ * the calling process's process in it as that of the client who shows id and secret on
+ * url as a THREAD (<rump/rump_sp.h>).  From then on all calls here give -RUMP_EMOVED
+ * (<rump/rump_calls.h>), also those of other threads that were blocked, which are to
+ * be made again there.  joined: a channel is open.  librumpclient does all of this
+ * before a program forks or executes another.  -ENODEV: nothing was booted; -EBUSY: a
+ * call does not end, or the kernel is a server; -EPIPE: the kernel is lost; or fork(2)'s.
+ */
+struct rump_keeper {
+	char url[64];
+	uint64_t id, secret;
+	int hold;
+};
+int rump_pub_keeper(struct rump_keeper *k);
+void rump_pub_keeper_joined(struct rump_keeper *k);
+
 /* Unmounts all file systems, writes everything back, ends the kernel's work;
  * later calls return -ESHUTDOWN.  Does nothing where no kernel has been booted. */
 int rump_pub_shutdown(void);

@@ -10,6 +10,12 @@
 #define RUMP_CALL_BASE		0x5200
 
 /*
+ * An error of any call: the kernel has left this process for a keeper, or is about to
+ * (rump_pub_keeper()).  The call was not made; it is to be made there.
+ */
+#define RUMP_EMOVED		4000
+
+/*
  * fd_attach(int rfd, int farfd): farfd, one end of an AF_UNIX socketpair of the
  * host, becomes the far end of the placeholder of rump descriptor rfd.  The
  * kernel owns farfd from now on, also when the call fails.  The placeholder

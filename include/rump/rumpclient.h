@@ -50,8 +50,8 @@ long rumpclient_syscall_fd(long nr, const long args[6], int farfd);
  * Fork.  prefork before fork(2), in the parent: makes the child process in the
  * rump kernel, with copies of the descriptors; the cookie is for the child's
  * fork_init, which makes this (child) process be it.  cancel: the fork failed.
- * An embedded kernel: -EOPNOTSUPP from prefork; in the child every call then
- * gives -ENOTCONN.
+ * An embedded kernel is handed over first, if it was booted; if not, -EOPNOTSUPP, and
+ * the child will boot one of its own.
  */
 struct rumpclient_fork { uint64_t id[2]; };
 int rumpclient_prefork(struct rumpclient_fork *cookie);
@@ -98,6 +98,14 @@ int rumpclient_setconnretry(int64_t seconds);
  * a next one: descriptors of the rump kernel mean nothing any more.
  */
 void rumpclient_on_lost(void (*fn)(void));
+
+/*
+ * Hands an embedded kernel that was booted to a keeper process, as whose client this
+ * process goes on; prefork and preexec do so by themselves.  For whoever sees a vfork,
+ * or that is about to call fork(3), in the midst of which it is too late.  0: done, or
+ * nothing to do; -errno: it stays here.
+ */
+int rumpclient_handover(void);
 
 /* The process is about to exit: an embedded kernel that was booted writes
  * everything back and unmounts.  Nothing for a server's client. */

@@ -179,6 +179,9 @@ void rumpuser_cpu_kick(unsigned int cpu, uint32_t *word);
 /* Looks for I/O without waiting; called from a busy vCPU's clock tick. */
 void rumpuser_cpu_poll(unsigned int cpu);
 
+/* A full barrier in every thread of this process. */
+void rumpuser_barrier(void);
+
 /* Pause in a spin loop; now and then gives the core to who else wants it. */
 void rumpuser_relax(unsigned int *spins);
 
@@ -247,6 +250,9 @@ int rumpuser_blk_open(const char *path, uint32_t flags, uint64_t offset,
 int rumpuser_blk_start(void *handle, unsigned int nqueues);
 /* When no request is under way. */
 void rumpuser_blk_close(void *handle);
+/* pause: waits for what was submitted, and leaves no thread; until resume.  0 or -errno. */
+void rumpuser_blk_pause(void *handle);
+int rumpuser_blk_resume(void *handle);
 /*
  * Starts a request.  1: it is done already (error in *errorp, no upcall);
  * 0: upcalls->blk_done(cookie, error) will tell.  *req, its iov (also to change it)
@@ -303,6 +309,23 @@ int rumpuser_ph_cookie(int fd, uint64_t *cookie);
  * embedded kernel sees its program's closes (0 and nothing done). */
 int rumpuser_ph_watch(int far, void *cookie);
 void rumpuser_ph_close(int far);
+
+/* ---- the keeper (hypercall/keeper.c) ------------------------------------------- */
+
+/*
+ * Copies this process, in which everything stands still, and in the copy, which has given
+ * back all that is the program's, calls fn(arg, fd); the copy ends when that returns.  The
+ * result is the other end of fd, a descriptor of the caller's; -errno.
+ */
+int rumpuser_keeper_fork(void (*fn)(void *arg, int fd), void *arg);
+/* The kernel is the copy's now: RAM and all descriptors of ours are gone from here. */
+void rumpuser_keeper_left(void);
+/* n bytes over that connection; -EPIPE: the other side is gone. */
+int rumpuser_keeper_send(int fd, const void *p, size_t n);
+int rumpuser_keeper_recv(int fd, void *p, size_t n);
+/* Moves it out of the program's way. */
+int rumpuser_keeper_hold(int fd);
+void rumpuser_keeper_close(int fd);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

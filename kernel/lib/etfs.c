@@ -113,6 +113,24 @@ int etfs_remove(const char *name)
 	return err;
 }
 
+void etfs_pause(void)
+{
+	struct device *d;
+
+	for (d = devices; d; d = d->next)
+		rumpuser_blk_pause(d->handle);
+}
+
+int etfs_resume(void)
+{
+	struct device *d;
+	int err = 0;
+
+	for (d = devices; d && !err; d = d->next)
+		err = rumpuser_blk_resume(d->handle);
+	return err;
+}
+
 void etfs_close_all(void)
 {
 	struct device *d;

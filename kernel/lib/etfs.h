@@ -19,6 +19,10 @@ int etfs_image(const char *hostpath, bool *rdonly, char name[ETFS_NAME_LEN], boo
 /* Removes a device by its name. */
 int etfs_remove(const char *name);
 
+/* Nothing is under way with any device, until they go on: 0 or -errno. */
+void etfs_pause(void);
+int etfs_resume(void);
+
 /* After rumpk_shutdown(): gives the host its files back. */
 void etfs_close_all(void);
 

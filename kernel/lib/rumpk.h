@@ -13,6 +13,7 @@
 #ifdef __KERNEL__
 #include <linux/types.h>
 #else
+#include <stdbool.h>
 #include <stdint.h>
 #endif
 
@@ -81,6 +82,26 @@ int rumpk_dir_del(const char *tag);
 int rumpk_sp_start(const char *url);
 /* Ends all client processes, and takes no more; -EBUSY: one does not end. */
 int rumpk_sp_stop(void);
+
+/*
+ * The kernel moves to another process (keeper.c).  freeze: it stands still, and is
+ * memory only, until thaw (elsewhere: in a copy of the process, which has no threads
+ * but the calling one) or leave (here, where it is no more: calls give -RUMP_EMOVED).
+ * -EBUSY: a call that nothing interrupts did not end in time, and all goes on.
+ */
+int rumpk_freeze(void);
+int rumpk_thaw(bool elsewhere);
+void rumpk_leave(void);
+/*
+ * In the copy, which is a server now: the program's process becomes a client's, who
+ * shows *cookie.  done: that client has come.  watch: the hang-ups of placeholders.
+ * in_use: 1 while there is a client's process, or a placeholder.
+ */
+struct rump_sp_cookie;
+int rumpk_keep(struct rump_sp_cookie *cookie);
+int rumpk_keep_done(void);
+int rumpk_keep_watch(void);
+int rumpk_in_use(void);
 
 #ifdef __KERNEL__
 #pragma GCC visibility pop

@@ -298,6 +298,11 @@ API int rumpclient_preexec(struct rumpclient_exec *x)
 	return -EOPNOTSUPP;
 }
 
+int rumpclient_handover(void)
+{
+	return 0;
+}
+
 void rumpclient_exec_cancel(const struct rumpclient_exec *x)
 {
 	(void)x;

@@ -69,6 +69,12 @@ struct rump_host *rump_host_get(void)
 	return h;
 }
 
+/* All there ever were; NULL: no more. */
+struct rump_host *rump_host_at(unsigned int i)
+{
+	return i < READ_ONCE(nhosts) ? &hosts[i] : NULL;
+}
+
 /* The thread is ending, or has never begun. */
 void rump_host_put(struct rump_host *h)
 {

@@ -424,7 +424,45 @@ int rump_lwp_attach(void)
 	h = rump_host_get();
 	if (!h)
 		return -EAGAIN;
-	return attach(h, NULL, attach_main);
+	if (h->in_call)
+		return -EBUSY;
+	r = rump_door_enter(h);
+	if (r)
+		return r;
+	r = attach(h, NULL, attach_main);
+	WRITE_ONCE(h->in_call, false);
+	return r;
+}
+
+struct rump_proc *rump_proc_main(void)
+{
+	struct rump_proc *p = main_proc;
+
+	main_proc = NULL;
+	return p;
+}
+
+void rump_proc_release(struct rump_proc *p)
+{
+	if (atomic_dec_and_test(&p->ntasks))
+		rump_proc_end(p);
+	rump_proc_put(p);
+}
+
+/* current goes on without its host thread, which returns from its call. */
+void rump_lwp_free_task(void)
+{
+	struct rump_lwp *lwp = current->thread.lwp;
+	struct rump_host *h = lwp->host;
+
+	current->thread.lwp = NULL;
+	current->thread.sigs = NULL;
+	kfree(lwp);
+	h->lwp = NULL;
+	if (h == this_host())
+		h->leaving = true;
+	else
+		rump_host_post(h, HOST_DONE);
 }
 
 /* A task ends, of whatever kind (from do_exit()). */

@@ -218,6 +218,24 @@ long rump_ph_close(unsigned int fd)
 	return r;
 }
 
+/* The process is a server from now on, which watches. */
+void rump_ph_watch_all(void)
+{
+	struct rump_ph *ph;
+	unsigned int i;
+
+	mutex_lock(&phs_lock);
+	hash_for_each(phs, i, ph, by_file)
+		rumpuser_ph_watch(ph->far, ph);
+	mutex_unlock(&phs_lock);
+}
+
+/* Without a lock: for who asks from time to time. */
+bool rump_ph_any(void)
+{
+	return READ_ONCE(used) && !hash_empty(phs);
+}
+
 /* ---- the private calls ------------------------------------------------------------------ */
 
 static long fd_attach(int fd, int far)

@@ -42,6 +42,7 @@ struct rump_lwp {
 	struct rump_call	*call;
 	struct vcpu		*last;		/* where it ran last */
 	void			*stack;		/* top of its (empty) kernel stack */
+	bool			moved;		/* its call is to end, and be made elsewhere */
 };
 
 /* bits of rump_host.word, which the thread sleeps on */
@@ -89,6 +90,7 @@ static __always_inline struct rump_host *this_host(void)
 	return h;
 }
 struct rump_host *rump_host_get(void);
+struct rump_host *rump_host_at(unsigned int i);
 void rump_host_put(struct rump_host *h);
 void rump_host_post(struct rump_host *h, u32 bit);
 u32 rump_host_clear(struct rump_host *h, u32 bits);
@@ -101,6 +103,10 @@ void rump_vcpu_boot_done(void);
 void __noreturn rump_lwp_main(struct rump_lwp *lwp);
 struct rumpuser_sp_chan;
 bool rump_vcpu_linger(struct rumpuser_sp_chan *chan, bool stay);
+void rump_vcpu_freeze(void);
+void rump_vcpu_thaw(void);
+void rump_vcpu_leave(void);
+extern u32 rump_nfrozen;
 extern unsigned int rump_nvcpu;
 
 /* time.c */
@@ -113,6 +119,7 @@ void __noreturn rump_secondary_start(void);
 /* process.c, lwproc.c */
 int rump_lwp_attach(void);
 void rump_lwp_exit(struct task_struct *t);
+void rump_lwp_free_task(void);
 RUMP_PUBLIC int rump_pub_lwproc_rfork(int flags);
 RUMP_PUBLIC int rump_pub_lwproc_newlwp(pid_t pid);
 RUMP_PUBLIC int rump_pub_lwproc_switch(struct rump_lwp *lwp);
@@ -126,9 +133,18 @@ RUMP_PUBLIC long rump_syscall(long nr, long a0, long a1, long a2, long a3, long 
 void rump_do_call(struct rump_call *c);
 long rump_call_function(long (*fn)(void *), void *arg);
 long rump_syscall_exit(void);
+/*
+ * The door: a thread that wants to make a call, or to become a task, has in_call set
+ * while it is inside.  enter: 0, or why it may not.
+ */
+int rump_door_enter(struct rump_host *h);
+enum rump_door { DOOR_OPEN, DOOR_SHUT, DOOR_MOVING, DOOR_MOVED };
+void rump_door_set(enum rump_door state);
 void rump_signals_init(void);
 
 /* placeholder.c */
+void rump_ph_watch_all(void);
+bool rump_ph_any(void);
 long rump_private_call(long nr, const long args[6]);
 long rump_ph_close(unsigned int fd);
 void rump_ph_gone(void *cookie);

@@ -135,6 +135,12 @@ void sp_proc_put(struct sp_proc *p);
 void sp_proc_unlist(struct sp_proc *p);
 /* A channel of p has hung up.  From anywhere, also under the channel's lock. */
 void sp_proc_left(struct sp_proc *p);
+/*
+ * The process proc, which is current's, as a client's; as if it had one channel, for
+ * sp_proc_left().  The caller has a reference.  NULL: no memory.
+ */
+struct sp_proc *sp_proc_keep(struct rump_proc *proc, struct rump_sp_cookie *cookie);
+bool sp_procs_any(void);
 /* A process that may get a further channel, which is counted already; or NULL. */
 struct sp_proc *sp_proc_join(const struct rump_sp_cookie *c);
 /* Requests of a client. */
@@ -151,7 +157,7 @@ bool sp_refused(long nr);
 
 /* ---- sp_exec.c: a process goes on as another program ---- */
 
-/* The life of a process's first task, with its first channel. */
+/* The life of a process's first task, with its first channel, or none yet (NULL). */
 void sp_lead(struct sp_proc *p, struct sp_task *st);
 /* A channel that says EXEC. */
 void sp_new_exec(struct sp_task *st);

@@ -42,6 +42,12 @@ void sp_new_exec(struct sp_task *st)
 		return;
 	}
 	st->proc = p;
+	if (!p->leader) {
+		/* it had ended before the process became a client's */
+		sp_proc_left(p);
+		sp_refuse(st, -ESRCH);
+		return;
+	}
 	st->task = get_task_struct(p->leader);
 	sp_hello_reply(st, 0);
 	/* for its hang-up; what it says is the leader's to hear */
@@ -94,13 +100,15 @@ void sp_lead(struct sp_proc *p, struct sp_task *st)
 {
 	/* p is the channels', and the next one may be the last */
 	kref_get(&p->ref);
-	while (st) {
-		sp_serve(st);
-		current->thread.remote = NULL;
-		current->thread.sigs = NULL;
-		sp_end(st);
+	do {
+		if (st) {
+			sp_serve(st);
+			current->thread.remote = NULL;
+			current->thread.sigs = NULL;
+			sp_end(st);
+		}
 		st = next_channel(p);
-	}
+	} while (st);
 	sp_heir_refuse(p);
 	sp_proc_put(p);
 }

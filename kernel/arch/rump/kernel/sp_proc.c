@@ -141,6 +141,25 @@ static void proc_begin(struct sp_proc *p)
 		send_sig(SIGKILL, current, 1);
 }
 
+struct sp_proc *sp_proc_keep(struct rump_proc *proc, struct rump_sp_cookie *cookie)
+{
+	struct sp_proc *p = proc_alloc(current->group_leader->comm);
+
+	if (!p)
+		return NULL;
+	kref_get(&p->ref);
+	p->proc = rump_proc_get(proc);
+	p->pid = get_task_pid(current, PIDTYPE_TGID);
+	atomic_set(&p->live, 1);
+	*cookie = p->cookie;
+	return p;
+}
+
+bool sp_procs_any(void)
+{
+	return READ_ONCE(nprocs) != 0;
+}
+
 /* ---- fork --------------------------------------------------------- */
 
 static int is_open(const void *unused, struct file *file, unsigned int fd)

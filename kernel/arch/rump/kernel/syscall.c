@@ -55,15 +55,18 @@ static asmlinkage long rump_sys_futex(u32 __user *uaddr, int op, u32 val,
 #define sys_close		rump_sys_close
 #define sys_futex		rump_sys_futex
 
+static bool is_restart(long ret)
+{
+	return ret == -ERESTARTSYS || ret == -ERESTARTNOINTR || ret == -ERESTARTNOHAND ||
+	    ret == -ERESTART_RESTARTBLOCK;
+}
+
 static asmlinkage long rump_sys_close(unsigned int fd)
 {
 	long r = rump_ph_close(fd);
 
 	/* as for close(2): the descriptor is gone, no restart */
-	if (r == -ERESTARTSYS || r == -ERESTARTNOINTR || r == -ERESTARTNOHAND ||
-	    r == -ERESTART_RESTARTBLOCK)
-		r = -EINTR;
-	return r;
+	return is_restart(r) ? -EINTR : r;
 }
 
 SYSCALL_DEFINE6(mmap, unsigned long, addr, unsigned long, len, unsigned long, prot,
@@ -81,6 +84,9 @@ const sys_call_ptr_t rump_sys_call_table[] = {
 #include <asm/syscalls_64.h>
 };
 #define NCALLS	ARRAY_SIZE(rump_sys_call_table)
+
+static enum rump_door door;
+static struct rump_host *mover;		/* who may pass while it is DOOR_MOVING */
 
 /* SA handler that is neither SIG_DFL nor SIG_IGN; never called. */
 #define HANDED_OVER	((__sighandler_t)8)
@@ -150,6 +156,11 @@ static long exit_work(long ret, bool *restart)
 		if (current->thread.sigs && current->thread.sigs->n == RUMP_NSIGS)
 			break;
 	}
+	if (unlikely(current->thread.lwp && current->thread.lwp->moved)) {
+		current->thread.lwp->moved = false;
+		if (!eintr && READ_ONCE(door) == DOOR_MOVING && (ret == -EINTR || is_restart(ret)))
+			return -RUMP_EMOVED;
+	}
 	switch (ret) {
 	case -ERESTARTNOHAND:
 	case -ERESTART_RESTARTBLOCK:
@@ -212,15 +223,39 @@ static void raise_signals(const struct rump_signals *s)
 		rumpuser_raise(s->s[i].signo, s->s[i].code, s->s[i].err, s->s[i].value);
 }
 
-static bool shut;	/* rumpk_shutdown() was here */
+/*
+ * Whoever closes the door sets it, then looks at all threads' in_call; the barrier
+ * between the two halves of this is rumpuser_barrier() there.
+ */
+static __always_inline int enter_door(struct rump_host *h)
+{
+	enum rump_door state;
+
+	WRITE_ONCE(h->in_call, true);
+	barrier();
+	state = READ_ONCE(door);
+	if (likely(state == DOOR_OPEN) || (state == DOOR_MOVING && h == mover))
+		return 0;
+	WRITE_ONCE(h->in_call, false);
+	return state == DOOR_SHUT ? -ESHUTDOWN : -RUMP_EMOVED;
+}
+
+int rump_door_enter(struct rump_host *h)
+{
+	return enter_door(h);
+}
+
+void rump_door_set(enum rump_door state)
+{
+	mover = this_host();
+	WRITE_ONCE(door, state);
+	rumpuser_barrier();
+}
 
 static __always_inline long make_call(struct rump_call *c)
 {
 	struct rump_host *h = this_host();
 	long r;
-
-	if (unlikely(READ_ONCE(shut)))
-		return -ESHUTDOWN;
 
 	if (unlikely(!h || !h->lwp)) {
 		r = rump_lwp_attach();
@@ -230,12 +265,14 @@ static __always_inline long make_call(struct rump_call *c)
 	}
 	if (unlikely(h->in_call))
 		return -EBUSY;
-	h->in_call = true;
+	r = enter_door(h);
+	if (unlikely(r))
+		return r;
 	rump_host_call(h, c);
-	h->in_call = false;
+	WRITE_ONCE(h->in_call, false);
 	if (unlikely(c->sigs.n))
 		raise_signals(&c->sigs);
-	if (unlikely(READ_ONCE(shut)) && c->nr >= 0)
+	if (unlikely(READ_ONCE(door) == DOOR_SHUT) && c->nr >= 0)
 		return -ESHUTDOWN;
 	return c->ret;
 }
@@ -282,7 +319,7 @@ static long shut_down(void *unused)
 {
 	struct task_struct *p, *t;
 
-	WRITE_ONCE(shut, true);
+	WRITE_ONCE(door, DOOR_SHUT);
 	rcu_read_lock();
 	for_each_process_thread(p, t) {
 		if (t == current || !t->thread.lwp)

@@ -618,6 +618,77 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 	rump_resume(h->lwp->task->thread.sp);
 }
 
+/* ---- everything stands still (keeper.c) ----------------------------------------------------- */
+
+u32 rump_nfrozen;			/* vCPUs that stand still; waited for */
+
+/* for the helpers */
+#define VCPU_THAW	1u		/* its vCPU goes on where it was frozen */
+#define VCPU_LEAVE	2u		/* the thread ends */
+static u32 orders[NR_CPUS];
+
+static void host_frozen(void *arg)
+{
+	struct vcpu *v = this_vcpu();
+
+	set_this_vcpu(NULL);
+	__atomic_fetch_add(&rump_nfrozen, 1, __ATOMIC_SEQ_CST);
+	rumpuser_wake(&rump_nfrozen);
+	host_next(arg, v);
+}
+
+/*
+ * The vCPU stays where it is, in the current task, and nobody's: it is busy, without a
+ * carrier.  Returns when it was thawed, by another carrier and perhaps in another process.
+ */
+void rump_vcpu_freeze(void)
+{
+	struct rump_host *h = this_host();
+
+	rump_switch_to_host(&current->thread.sp, h->base, host_frozen, h);
+}
+
+static void give_order(struct vcpu *v, u32 order)
+{
+	WRITE_ONCE(orders[v->cpu], order);
+	kick_helper(v);
+}
+
+/*
+ * Without a helper thread (a new process) there will be one.  What came up in the clock's
+ * name meanwhile may have been lost with the process that saw it.
+ */
+void rump_vcpu_thaw(void)
+{
+	unsigned int i;
+
+	rump_nfrozen = 0;
+	for (i = 0; i < rump_nvcpu; i++) {
+		__atomic_fetch_or(&rump_vcpus[i].pending, 1UL << RUMP_IRQ_TIMER, __ATOMIC_SEQ_CST);
+		vcpu_post(&rump_vcpus[i]);
+		give_order(&rump_vcpus[i], VCPU_THAW);
+	}
+}
+
+/* The kernel is another process's now. */
+void rump_vcpu_leave(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < rump_nvcpu; i++)
+		give_order(&rump_vcpus[i], VCPU_LEAVE);
+}
+
+static void obey(struct rump_host *h, struct vcpu *v)
+{
+	u32 order = arch_xchg(&orders[v->cpu], 0);
+
+	if (order == VCPU_LEAVE)
+		rump_host_return(h->base);
+	set_this_vcpu(v);
+	rump_resume(v->curr->thread.sp);
+}
+
 /* A vCPU's helper thread: carries it when nobody else is there to do so. */
 static void __noreturn helper_loop(struct rump_host *h)
 {
@@ -627,6 +698,8 @@ static void __noreturn helper_loop(struct rump_host *h)
 
 	for (;;) {
 		mine = rump_host_clear(h, HOST_KICK) & HOST_KICK || !READ_ONCE(booting);
+		if (unlikely(READ_ONCE(orders[v->cpu])))
+			obey(h, v);
 		if (mine && has_work(v) && vcpu_acquire(v))
 			carry(h, v);
 		if (ring_clock(v))
@@ -650,6 +723,8 @@ static void helper_main(void *arg)
 	h->own = v;
 	WRITE_ONCE(v->helper, h);
 	rump_host_run(&h->base, 0, (void (*)(void *))helper_loop, h);
+	WRITE_ONCE(v->helper, NULL);
+	rump_host_put(h);
 }
 
 /* ---- calls ------------------------------------------------------------------------------------ */

@@ -52,6 +52,10 @@ struct rump_proc *rump_proc_current(void);
 struct rump_proc *rump_proc_get(struct rump_proc *p);
 void rump_proc_put(struct rump_proc *p);
 
+/* The default process, which is that no more; ours to release, with all that kept it. */
+struct rump_proc *rump_proc_main(void);
+void rump_proc_release(struct rump_proc *p);
+
 /* Signals that a call has raised at its caller, to be delivered outside. */
 #define RUMP_NSIGS	8
 struct rump_signals {
