@@ -16,9 +16,10 @@
  * a memfd.  One that cannot load this library is refused (outsider.c).
  *
  * Limits: a child that calls clone(2) with a stack of its own but without
- * CLONE_VM is not seen; a fork with an embedded kernel leaves the child without.
+ * CLONE_VM is not seen.
  */
 #include <alloca.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -70,6 +71,18 @@ void proc_handover(void)
 	if (err)
 		hijack_say("the rump kernel cannot be handed to a keeper: %s; children are "
 		    "without it", strerror(-err));
+}
+
+/* For vfork.S: libc's function, after what must happen before it. */
+void *proc_vfork(void) __attribute__((visibility("hidden")));
+void *proc_vfork(void)
+{
+	static void *next;
+
+	if (!next)
+		next = dlsym(RTLD_NEXT, "vfork");
+	proc_handover();
+	return next;
 }
 
 /* libc's fork(3), in which malloc(3) is locked. */

@@ -3,7 +3,7 @@
 # embedded kernel is handed to.
 . "$(atf_get_srcdir)/../env.sh"
 
-embedded="timeout 60 env LD_PRELOAD=$B/lib/librumphijack.so RUMP_TEST_MARK=$$"
+embedded="timeout 60 env LD_PRELOAD=$B/lib/librumphijack.so RUMP_TEST_MARK=$PWD"
 remote="$embedded RUMP_SERVER=unix://$PWD/sock"
 
 # The keepers of this test case, by a word in their environment.
@@ -11,7 +11,7 @@ keepers() {
 	local p
 	for p in /proc/[0-9]*; do
 		[ "$(cat $p/comm 2>/dev/null)" = rump_keeper ] &&
-		    tr '\0' '\n' <$p/environ 2>/dev/null | grep -qx "RUMP_TEST_MARK=$$" &&
+		    tr '\0' '\n' <$p/environ 2>/dev/null | grep -qx "RUMP_TEST_MARK=$PWD" &&
 		    echo ${p#/proc/}
 	done
 	true
@@ -46,7 +46,7 @@ exec_keeps_body() {
 		except FileNotFoundError:
 		    pass
 		os.execvpe("python3", ["python3", sys.argv[1], str(c.getsockname()[1]), str(os.getpid()),
-		    os.readlink("/rump/proc/self")], { "PATH": os.environ["PATH"] })
+		    os.readlink("/rump/proc/self")], { "PATH": os.environ.get("PATH", os.defpath) })
 	END
 	cat >next.py <<-'END'
 		import os, socket, sys
@@ -181,7 +181,7 @@ programs_body() {
 	cat >script <<-'END'
 		set -e
 		unset MAKEFLAGS
-		mkdir /rump/tmp/p; cd /rump/tmp/p
+		cd /rump/tmp; mkdir p; cd p
 		printf 'all: a b\na b:\n\t@echo $@ >$@\n' >Makefile
 		make -s -j4; cat a b
 		if command -v git >/dev/null; then

@@ -147,7 +147,8 @@ atf_test_case exports
 exports_body() {
 	{
 		sed -n 's/^[FA](\([^,]*\),.*/\1/p' "$TOP/hijack/wrappers.def"
-		printf '%s\n' __fdelt_chk __fdelt_warn fork pthread_create
+		printf '%s\n' __fdelt_chk __fdelt_warn __vfork daemon fork forkpty \
+		    pthread_create vfork
 	} | sort >expected
 	nm -D --defined-only "$B/hijack/librumphijack.so" | sed 's/.* //' | sort >names
 	atf_check diff expected names

@@ -176,6 +176,8 @@ static long let_go(void *unused)
 	kept = NULL;
 	rump_proc_release(kept_proc);
 	sp_proc_left(p);
+	if (atomic_read(&p->live) == 0)
+		sp_proc_unlist(p);
 	sp_proc_put(p);
 	return 0;
 }
