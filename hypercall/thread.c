@@ -16,6 +16,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -80,6 +82,22 @@ void sigmask_restore(const uint64_t *old)
 	host(SYS_rt_sigprocmask, SIG_SETMASK, old, NULL, sizeof(*old));
 }
 
+/*
+ * Threads whose work would be lost if the process went on as a copy with one thread: all
+ * but those that the kernel makes anew (rumpk_thaw()), and who waits for signals.
+ */
+static atomic_uint workers;
+
+static bool is_worker(const char *name)
+{
+	return strncmp(name, "rump-cpu", 8) && strcmp(name, "rump-end");
+}
+
+unsigned int rumpuser_thread_workers(void)
+{
+	return atomic_load(&workers);
+}
+
 static void *run(void *arg)
 {
 	struct start start = *(struct start *)arg;
@@ -87,6 +105,8 @@ static void *run(void *arg)
 	free(arg);
 	host(SYS_prctl, PR_SET_NAME, start.name, 0, 0, 0);
 	start.fn(start.arg);
+	if (is_worker(start.name))
+		atomic_fetch_sub(&workers, 1);
 	return NULL;
 }
 
@@ -103,6 +123,8 @@ int rumpuser_thread_create(void (*fn)(void *), void *arg, const char *name)
 	*start = (struct start){ .fn = fn, .arg = arg };
 	strncpy(start->name, name, sizeof(start->name) - 1);
 
+	if (is_worker(start->name))
+		atomic_fetch_add(&workers, 1);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
@@ -110,8 +132,11 @@ int rumpuser_thread_create(void (*fn)(void *), void *arg, const char *name)
 	err = pthread_create(&thread, &attr, run, start);
 	sigmask_restore(&mask);
 	pthread_attr_destroy(&attr);
-	if (err)
+	if (err) {
+		if (is_worker(start->name))
+			atomic_fetch_sub(&workers, 1);
 		free(start);
+	}
 	return -err;
 }
 

@@ -130,7 +130,7 @@ void client_moved(int err)
 
 int rumpclient_handover(void)
 {
-	if (mode != EMBEDDED || is_shared())
+	if (mode != EMBEDDED || client_is_shared())
 		return 0;
 	check_process();
 	return keeper_move();

@@ -142,6 +142,9 @@ unsigned int rumpuser_ncpu(void);
  */
 int rumpuser_thread_create(void (*fn)(void *), void *arg, const char *name);
 
+/* How many of them are at work, but for vCPUs' helpers: threads that a keeper would lack. */
+unsigned int rumpuser_thread_workers(void);
+
 /* Ties host to the calling thread: upcalls->thread_exit(host) when it ends.
  * NULL unties. */
 void rumpuser_thread_register(void *host);

@@ -25,7 +25,8 @@
  * If the fork fails, the kernel goes on here as if nothing had happened.
  *
  * Limits: a call that nothing interrupts for ten seconds prevents it (-EBUSY), and so
- * does a kernel that is a server already.  Threads get new task ids; what belongs to a
+ * does a kernel that is a server already, or has threads at work in the host: interfaces
+ * with links, host directories.  Threads get new task ids; what belongs to a
  * task and not to the process (a timeout that was running) begins anew.  The keeper's
  * memory holds what the program had at that time.
  */
@@ -35,6 +36,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <rump/rump.h>
@@ -44,7 +46,9 @@
 #include "etfs.h"
 #include "init.h"
 #include "rumpk.h"
+#include "shutdown.h"
 
+#define WORKERS_MS	100
 #define LOOK_MS	200		/* without a client, at what else may hold the kernel */
 
 struct answer {
@@ -114,6 +118,25 @@ static void make_url(char *url, size_t size)
 	    (unsigned long long)r[1]);
 }
 
+/* Those of block devices, which were told to end, may take a moment. */
+static bool workers_left(void)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	unsigned int i;
+
+	for (i = 0; i < WORKERS_MS && rumpuser_thread_workers(); i++)
+		nanosleep(&ms, NULL);
+	return rumpuser_thread_workers() != 0;
+}
+
+static int give_up(int err)
+{
+	if (etfs_resume())
+		rumpuser_warn("a block device has stopped for lack of threads");
+	rumpk_thaw(false);
+	return err;
+}
+
 int rump_pub_keeper(struct rump_keeper *k)
 {
 	struct answer a;
@@ -131,17 +154,15 @@ int rump_pub_keeper(struct rump_keeper *k)
 	if (err)
 		return err;
 	etfs_pause();
+	if (workers_left())
+		return give_up(-EBUSY);
 	k->hold = rumpuser_keeper_fork(keeper, k->url);
-	if (k->hold < 0) {
-		err = k->hold;
-		if (etfs_resume())
-			rumpuser_warn("a block device has stopped for lack of threads");
-		rumpk_thaw(false);
-		return err;
-	}
+	if (k->hold < 0)
+		return give_up(k->hold);
 	if (rumpuser_keeper_recv(k->hold, &a, sizeof(a)))
 		a.err = -EPIPE;
 	rumpk_leave();
+	shutdown_elsewhere();
 	rumpuser_keeper_left();
 	if (a.err) {
 		rumpuser_keeper_close(k->hold);

@@ -18,6 +18,7 @@
 #include "init.h"
 #include "mount.h"
 #include "rumpk.h"
+#include "shutdown.h"
 
 static void drop_files(void)
 {
@@ -70,6 +71,11 @@ int rump_pub_shutdown(void)
 	while (__atomic_load_n(&state, __ATOMIC_SEQ_CST) == ENDING)
 		rumpuser_wait(&state, ENDING, RUMPUSER_FOREVER, 0);
 	return -ESHUTDOWN;
+}
+
+void shutdown_elsewhere(void)
+{
+	__atomic_store_n(&state, ENDED, __ATOMIC_SEQ_CST);
 }
 
 static void last_work(void)
