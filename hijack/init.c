@@ -148,8 +148,18 @@ static void start(void)
 
 void hijack_init(void)
 {
+	static int early;
+
 	if (hijack_state || hijack_depth)
 		return;
+	/* A sanitizer in the program begins before libc does: nothing is known yet of how
+	 * the program was started, and its calls are the host's. */
+	if (!environ) {
+		if (!early)
+			wrap_resolve();
+		early = 1;
+		return;
+	}
 	if (getauxval(AT_SECURE)) {
 		wrap_resolve();
 		hijack_state = -1;

@@ -117,9 +117,10 @@ int hijack_want(long nr, const long a[6])
 	if ((unsigned long)nr >= RUMP_NSYSROWS || is_inside())
 		return 0;
 	if (hijack_state <= 0) {
-		if (hijack_state < 0)
+		if (hijack_state == 0)
+			hijack_init();
+		if (hijack_state <= 0)
 			return 0;
-		hijack_init();
 	}
 	switch (hijack_how[nr]) {
 	case HOW_none:

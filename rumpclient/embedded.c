@@ -7,6 +7,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "client.h"
 
@@ -23,6 +26,28 @@ static const volatile uint32_t *ending;	/* a signal is ending the process */
 static int (*keeper_fn)(struct rump_keeper *k);
 static void (*joined_fn)(struct rump_keeper *k);
 
+/*
+ * By our own run path; or beside us, for programs in which somebody else's dlopen()
+ * (a sanitizer's) stands before libc's, and it is his run path that counts.
+ */
+static void *open_kernel(void)
+{
+	static const char *const places[] = { "librump.so", "../lib/librump.so", "../kernel/librump.so" };
+	void *lib = dlopen("librump.so", RTLD_NOW | RTLD_LOCAL);
+	char path[4096];
+	const char *slash;
+	unsigned int i;
+	Dl_info us;
+
+	if (lib || !dladdr((void *)(uintptr_t)open_kernel, &us) || !(slash = strrchr(us.dli_fname, '/')))
+		return lib;
+	for (i = 0; i < sizeof(places) / sizeof(places[0]) && !lib; i++)
+		if (snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - us.dli_fname), us.dli_fname,
+		    places[i]) < (int)sizeof(path))
+			lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	return lib;
+}
+
 static int load(void)
 {
 	int (*init)(void), (*on_signals)(void);
@@ -31,7 +56,7 @@ static int load(void)
 
 	if (atomic_compare_exchange_strong(&state, &none, LOADING)) {
 		atomic_store(&loader, host(SYS_gettid, 0));
-		lib = dlopen("librump.so", RTLD_NOW | RTLD_LOCAL);
+		lib = open_kernel();
 		if (!lib) {
 			client_warn("the rump kernel cannot be loaded: %s", dlerror());
 			atomic_store(&state, FAILED);

@@ -161,6 +161,41 @@ outsiders_body() {
 	fi
 }
 
+# Replacements of malloc, before and behind the library.
+atf_test_case mallocs cleanup
+mallocs_body() {
+	serve
+	lib="$B/lib/librumphijack.so"
+	for name in libjemalloc.so.2 libtcmalloc_minimal.so.4; do
+		[ -e "/usr/lib/x86_64-linux-gnu/$name" ] || continue
+		for order in "$lib:$name" "$name:$lib"; do
+			for c in epoll data; do
+				atf_check $embedded LD_PRELOAD="$order" "$B/tests/hijack/h_calls" $c
+				atf_check $remote LD_PRELOAD="$order" "$B/tests/hijack/h_calls" $c
+			done
+		done
+	done
+}
+mallocs_cleanup() { halt; }
+
+# Programs that were built with a sanitizer, which starts before libc does.
+atf_test_case sanitizers cleanup
+sanitizers_body() {
+	nm -D "$B/lib/librumphijack.so" | grep -q '__[at]san' && atf_skip "the library is built with one itself"
+	serve
+	export ASAN_OPTIONS=verify_asan_link_order=0
+	for s in address undefined thread; do
+		gcc -g -fsanitize=$s -D_GNU_SOURCE -o h "$TOP/tests/hijack/h_calls.c" -pthread ||
+		    atf_skip "gcc has no $s sanitizer"
+		for c in numbers data; do
+			atf_check $remote ./h $c
+			# TSan wants the low addresses where an embedded kernel has its memory
+			[ $s = thread ] || atf_check $embedded ./h $c
+		done
+	done
+}
+sanitizers_cleanup() { halt; }
+
 atf_test_case no_server
 no_server_body() {
 	atf_check -s not-exit:0 -o empty -e match:"$(pwd)/sock" $remote echo started
@@ -221,7 +256,7 @@ python_cleanup() { halt; }
 
 atf_init_test_cases() {
 	for t in numbers poll select epoll data signals rights forks copies waiters servers kinds \
-	    unixname movers names processes image shell compiler outsiders no_server \
+	    unixname movers names processes image shell compiler outsiders mallocs sanitizers no_server \
 	    nginx python; do
 		atf_add_test_case $t
 	done
