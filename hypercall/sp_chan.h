@@ -68,6 +68,12 @@ struct list {
 	unsigned int n;
 };
 
+/* 1: its client is on another host.  After its HELLO. */
+static inline int chan_is_relayed(const struct rumpuser_sp_chan *c)
+{
+	return (((const struct rump_sp_hello *)c->hello->data)->hdr.flags & RUMP_SP_F_RELAYED) != 0;
+}
+
 /* ---- sp_chan.c --------------------------------------------------------------------- */
 
 void sp_lock(uint32_t *l);

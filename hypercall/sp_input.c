@@ -99,7 +99,7 @@ static const char *control(struct rumpuser_sp_chan *c, const struct rump_sp_hdr 
 	if (hdr->type != RUMP_SP_HALT)
 		return "a control connection takes HALT only";
 	if (!atomic_load(&sp_server.may_halt) || !sp_peer_is_owner(&c->cred) ||
-	    ((struct rump_sp_hello *)c->hello->data)->hdr.flags & RUMP_SP_F_RELAYED) {
+	    chan_is_relayed(c)) {
 		chan_reply(c, hdr->reqno, -EPERM);
 		return NULL;
 	}

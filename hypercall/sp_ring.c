@@ -146,7 +146,7 @@ int rumpuser_sp_ring(struct rumpuser_sp_chan *c, uint64_t reqno)
 	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(2 * sizeof(int))] = { 0 };
 	struct rump_sp_reply a = {
 		.hdr = { .len = sizeof(a), .type = RUMP_SP_REPLY, .reqno = reqno },
-		.ret = c->ring ? -EBUSY : 0,
+		.ret = c->ring ? -EBUSY : chan_is_relayed(c) ? -EOPNOTSUPP : 0,
 	};
 	struct iovec iov = { &a, sizeof(a) };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -155,7 +155,7 @@ int rumpuser_sp_ring(struct rumpuser_sp_chan *c, uint64_t reqno)
 	int fds[2];
 	long n;
 
-	if (!c->ring) {
+	if (!a.ret) {
 		r = ring_make(slot_name(c), &fds[0]);
 		if (!r)
 			a.ret = -ENOMEM;

@@ -30,12 +30,14 @@
 #include <rump/rumpuser_sp.h>
 
 #include "drivespec.h"
+#include "remote.h"
 
 #define NCPU_MAX	64
 #define GRACE_MS	100	/* for a client that is about to exec */
 
 static struct {
 	const char *url;
+	const char *remote;	/* the URL for clients on other hosts, served by a relay */
 	int foreground;
 	struct drivespec *drives;
 	char **drive_args;
@@ -64,7 +66,7 @@ static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *fmt,
 
 static const char usage_text[] =
 "usage: rump_server [-s] [-c NCPU] [-r MEMORY] [-d DRIVESPEC]... [-m MOUNTSPEC]...\n"
-"                   [-i IFSPEC]... URL\n"
+"                   [-i IFSPEC]... URL [URL]\n"
 "  -s, --stay           stay in the foreground\n"
 "  -c, --ncpu NCPU      virtual CPUs of the kernel (1)\n"
 "  -r, --memory MEMORY  its memory, in bytes or with a suffix k, m, g\n"
@@ -75,7 +77,7 @@ static const char usage_text[] =
 "  --allow-uid USER     this user's programs may be clients, too; also a number\n"
 "  --allow-gid GROUP    the same for the members of a group\n"
 "  --trust-clients      clients can do to the kernel all that root can\n"
-"URL: unix://PATH or unix://@NAME\n";
+"URL: unix://PATH or unix://@NAME; tls://HOST:PORT or tcp://HOST:PORT for other hosts' clients\n";
 
 static void __attribute__((noreturn)) usage(int status)
 {
@@ -230,9 +232,15 @@ static void parse_options(int argc, char **argv)
 			usage(1);
 		}
 	}
-	if (optind != argc - 1)
+	for (; optind < argc; optind++) {
+		const char **url = remote_url(argv[optind]) ? &opt.remote : &opt.url;
+
+		if (*url)
+			usage(1);
+		*url = argv[optind];
+	}
+	if (!opt.url && !opt.remote)
 		usage(1);
-	opt.url = argv[optind];
 }
 
 /* A descriptor per client thread, and one per descriptor of theirs. */
@@ -272,6 +280,7 @@ static void raise_threads_max(void)
 /* Everything until clients can come; after one line on stderr, nonzero. */
 static int start(void)
 {
+	static char own[64];
 	int i, err;
 
 	/* Mounts and interfaces of an embedded kernel are none of a server's. */
@@ -302,7 +311,15 @@ static int start(void)
 		if (err)
 			return err;
 	}
-	return rump_init_server(opt.url);
+	if (!opt.url) {
+		/* only the relay needs it */
+		snprintf(own, sizeof(own), "unix://@rump_server.%d", getpid());
+		opt.url = own;
+	}
+	err = rump_init_server(opt.url);
+	if (!err && opt.remote)
+		err = remote_start(opt.remote, opt.url);
+	return err;
 }
 
 static void tell_launcher(char c)

@@ -7,7 +7,7 @@
 
 set -eu
 
-build='make gcc libc6-dev binutils bc bison flex perl xz-utils libelf-dev liburing-dev libcryptsetup-dev
+build='make gcc libc6-dev binutils bc bison flex perl xz-utils libelf-dev liburing-dev libcryptsetup-dev libssl-dev
 	libslirp-dev libvdeplug-dev linux-source-6.12'
 check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtools
 	iproute2 curl python3 procps acl attr fdisk cryptsetup-bin mdadm exfatprogs squashfs-tools xorriso strace

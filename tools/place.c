@@ -53,6 +53,13 @@ void rump_image_path(char path[PATH_MAX])
 	find(path, "rump_image", places);
 }
 
+void rump_relay_path(char path[PATH_MAX])
+{
+	static const char *const places[] = { "rump_relay", "../tools/rump_relay", NULL };
+
+	find(path, "rump_relay", places);
+}
+
 void rump_environment(const char *server)
 {
 	static const char *const places[] = {

@@ -20,6 +20,17 @@ static int cmd_image(int argc, char **argv)
 	die(127, "%s: %s", path, strerror(errno));
 }
 
+/* Its own program, because of OpenSSL. */
+static int cmd_relay(int argc, char **argv)
+{
+	char path[PATH_MAX];
+
+	(void)argc;
+	rump_relay_path(path);
+	execv(path, argv);
+	die(127, "%s: %s", path, strerror(errno));
+}
+
 static const struct command {
 	const char *name;
 	int (*fn)(int argc, char **argv);
@@ -32,6 +43,10 @@ static const struct command {
 	  "network interfaces of a rump_server that runs (SPEC: see rump_netif(5))" },
 	{ "halt", cmd_halt, "URL",
 	  "end a rump_server; returns when its file systems are unmounted" },
+	{ "ps", cmd_ps, "[URL]",
+	  "list the programs that are a rump_server's clients" },
+	{ "relay", cmd_relay, "[--psk FILE] LISTEN CONNECT",
+	  "lets clients on other hosts use a rump_server, by tls:// or tcp://" },
 	{ "ls", cmd_image, "[-aldR] IMAGE:/PATH...",
 	  "list what is in a file system image" },
 	{ "cat", cmd_image, "IMAGE:/PATH...",

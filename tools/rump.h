@@ -14,12 +14,15 @@ void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), 
 void rump_server_path(char path[PATH_MAX]);
 /* That of the sub-commands for images. */
 void rump_image_path(char path[PATH_MAX]);
+/* What speaks for clients on other hosts. */
+void rump_relay_path(char path[PATH_MAX]);
 /* From now on what this process executes uses the server at this URL. */
 void rump_environment(const char *server);
 
 /* Sub-commands: argv[0] is the command's name; the result is the exit status. */
 int cmd_run(int argc, char **argv);
 int cmd_halt(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
 int cmd_if(int argc, char **argv);
 int cmd_topo(int argc, char **argv);
 

@@ -2,7 +2,8 @@
 /*
  * run.c - rump run: a program with librumphijack.so in front of its libc.
  *
- * With --server, the program simply takes this process over.  Else a rump_server
+ * With --server unix://..., the program simply takes this process over.  With one on
+ * another host, a relay is started like a server of its own.  Else a rump_server
  * of its own is started first, at a socket in a directory of its own, and stays
  * as long as this command, or any client, needs it (--hold-fd).  This process then
  * waits for the program, as unnoticeably as it can: signals go on to the program,
@@ -165,7 +166,13 @@ static void __attribute__((noreturn)) exec_server(void)
 {
 	char path[PATH_MAX], fds[2][16];
 
-	rump_server_path(path);
+	if (opt.server) {
+		rump_relay_path(path);
+		opt.args[0] = "relay";
+	} else {
+		rump_server_path(path);
+		server_arg("-s");
+	}
 	unsetenv("LD_PRELOAD");
 	/* Ctrl-C is for the program. */
 	setsid();
@@ -173,7 +180,6 @@ static void __attribute__((noreturn)) exec_server(void)
 	fcntl(status[1], F_SETFD, 0);
 	snprintf(fds[0], sizeof(fds[0]), "%d", hold[0]);
 	snprintf(fds[1], sizeof(fds[1]), "%d", status[1]);
-	server_arg("-s");
 	server_arg("--hold-fd");
 	server_arg(fds[0]);
 	server_arg("--status-fd");
@@ -181,6 +187,7 @@ static void __attribute__((noreturn)) exec_server(void)
 	server_arg("--rmdir");
 	server_arg(dir);
 	server_arg(url);
+	server_arg(opt.server);		/* for a relay; else the end */
 	server_arg(NULL);
 	execv(path, (char **)opt.args);
 	die(127, "%s: %s", path, strerror(errno));
@@ -284,6 +291,13 @@ static void wait_for(pid_t pid, const sigset_t *set)
 	}
 }
 
+/* A server on another host: a relay of our own is the server for this one. */
+static int is_remote(const char *server)
+{
+	return strncmp(server, "tls://", 6) == 0 || strncmp(server, "tcp://", 6) == 0 ||
+	    strncmp(server, "tcp+insecure://", 15) == 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct sockaddr_un sun;
@@ -293,7 +307,7 @@ int cmd_run(int argc, char **argv)
 	pid_t pid;
 
 	parse_options(argc, argv);
-	if (opt.server) {
+	if (opt.server && !is_remote(opt.server)) {
 		why = sp_url_parse(opt.server, &sun, &len);
 		if (why)
 			die(127, "--server %s: %s", opt.server, why);
