@@ -11,6 +11,8 @@ const char *sp_url_parse(const char *url, struct sockaddr_un *sun, socklen_t *le
 	const char *path;
 	size_t n;
 
+	if (strncmp(url, "tls://", 6) == 0 || strncmp(url, "tcp://", 6) == 0)
+		return "a server for other hosts, to be reached by rump run --server or rump relay";
 	if (strncmp(url, SCHEME, strlen(SCHEME)))
 		return "not the URL of a rump_server, which is unix://PATH or unix://@NAME";
 	path = url + strlen(SCHEME);

@@ -97,7 +97,9 @@ bad_input_body() {
 	atf_check -s exit:1 -e match:'^rump: run: --mount' $rump run --mount
 	atf_check -s exit:1 -e match:'^rump: run: --mount.* not possible with --server' \
 	    $rump run --server "$url" --mount a:/b -- true
-	atf_check -s exit:127 -e match:'^rump: --server tcp://x: not the URL' \
+	atf_check -s exit:127 -e match:'^rump: --server tls:x: not the URL' \
+	    $rump run --server tls:x -- touch started
+	atf_check -s exit:127 -e match:'^rump_relay: tcp://x: HOST:PORT is wanted' \
 	    $rump run --server tcp://x -- touch started
 	atf_check -s exit:127 -e match:'missing.img' $rump run --mount missing.img:/mnt -- touch started
 	atf_check -s exit:127 -e match:'-c 0' $rump run --ncpu 0 -- touch started
