@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* System calls as such: numbers, results, errors, processes and threads. */
+#include <rump/rump_calls.h>
+
 #include "sys.h"
 
 #include <sched.h>
@@ -28,7 +30,7 @@ ATF_TC_WITHOUT_HEAD(bad_numbers);
 ATF_TC_BODY(bad_numbers, tc)
 {
 	static const long nrs[] = { -1, -2, -4095, -4096, LONG_MIN, LONG_MAX, INT_MAX, INT_MIN, 463, 500, 512,
-		547, 1000, 4096, 65535, 65536, 1L << 32, (1L << 32) + SYS_getpid, 1L << 62, 0x5203, 0x5300 };
+		547, 1000, 4096, 65535, 65536, 1L << 32, (1L << 32) + SYS_getpid, 1L << 62, RUMP_CALL_END, 0x5300 };
 
 	for (size_t i = 0; i < sizeof(nrs) / sizeof(*nrs); i++) {
 		long r = sys_call(nrs[i], 1, 2, 3, 4, 5, 6);
