@@ -113,4 +113,34 @@ void handle_release(struct hostdir *d, struct node *n, uint64_t id);
 
 void attr_fill(struct fuse_attr *a, const struct stat *st);
 
+/* ---- what the files of operations share ------------------------------------------------ */
+
+#define TRY(expr)	do { int err_ = (expr); if (err_) return err_; } while (0)
+
+/* Closes a descriptor of ours; a negative one is none. */
+void hostdir_close(int fd);
+/* A path that leads to what fd is, for calls that take none; in o->path. */
+const char *hostdir_link(struct op *o, int fd);
+
+/* hostdir_attr.c */
+int op_getattr(struct op *o);
+int op_setattr(struct op *o);
+int op_readlink(struct op *o);
+int op_setxattr(struct op *o);
+int op_getxattr(struct op *o);
+int op_listxattr(struct op *o);
+int op_removexattr(struct op *o);
+/* hostdir_file.c */
+int op_open(struct op *o);
+int op_opendir(struct op *o);
+int op_create(struct op *o);
+int op_release(struct op *o);
+int op_read(struct op *o);
+int op_write(struct op *o);
+int op_fsync(struct op *o);
+int op_fallocate(struct op *o);
+int op_lseek(struct op *o);
+int op_copy_file_range(struct op *o);
+int op_readdir(struct op *o);
+
 #endif

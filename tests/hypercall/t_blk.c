@@ -352,6 +352,37 @@ static void do_lost(void)
 
 ENGINES(lost)
 
+/* A child of the program has nothing of the device, and its end takes nothing away. */
+static void do_forked(void)
+{
+	static char in[4096], out[4096];
+	int i, status;
+	pid_t pid;
+	void *h;
+
+	init();
+	make_file("f", MB);
+	h = open_blk("f", 0);
+	for (i = 0; i < 5; i++) {
+		rumpuser_getrandom(out, sizeof(out));
+		pid = fork();
+		if (pid == 0)
+			exit(0);
+		ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_WRITE | RUMPUSER_BLK_FUA, i * 4096, out, 4096));
+		ATF_REQUIRE_EQ(pid, waitpid(pid, &status, 0));
+		ATF_CHECK_EQ(0, status);
+		ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_FLUSH, 0, NULL, 0));
+		ATF_CHECK_EQ(0, io(h, RUMPUSER_BLK_READ, i * 4096, in, 4096));
+		ATF_CHECK_EQ(0, memcmp(in, out, 4096));
+	}
+	rumpuser_blk_close(h);
+	/* No copy of the lock is left anywhere. */
+	h = open_blk("f", 0);
+	rumpuser_blk_close(h);
+}
+
+ENGINES(forked)
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, open_sizes);
@@ -366,6 +397,8 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, closed_by_the_program_threads);
 	ATF_TP_ADD_TC(tp, engine_names);
 	ATF_TP_ADD_TC(tp, lost_io_uring);
+	ATF_TP_ADD_TC(tp, forked_io_uring);
+	ATF_TP_ADD_TC(tp, forked_threads);
 	ATF_TP_ADD_TC(tp, lost_threads);
 	return atf_no_error();
 }
