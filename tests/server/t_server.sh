@@ -139,6 +139,51 @@ drive_body() {
 	atf_check -o not-match:'needs_recovery' -e ignore sh -c 'dumpe2fs -h img'
 }
 
+test_case halt_is_over 'when halt answers, or the process is gone by SIGTERM, nothing is left to wait for'
+halt_is_over_body() {
+	truncate -s 16m img
+	atf_check -o ignore -e ignore mkfs.ext4 -q img
+	for i in 1 2 3 4 5 6; do
+		$server -s -d key=/dev/img,hostpath=img,size=host "$url" & pid=$!
+		while [ ! -S s ]; do sleep 0.02; done
+		# a mount that a client has made, and a client in the middle of writing there
+		timeout 60 $rump run --server "$url" -- sh -c \
+		    'mkdir -p /rump/tmp/m && mount -t ext4 /dev/img /rump/tmp/m' 2>err || \
+		    timeout 60 $rump run --server "$url" -- python3 -c 'import ctypes, os
+os.makedirs("/rump/tmp/m", exist_ok=True)
+assert ctypes.CDLL(None).mount(b"/dev/img", b"/rump/tmp/m", b"ext4", 0, None) == 0'
+		timeout 60 $rump run --server "$url" -- sh -c \
+		    'while echo x; do :; done >>/rump/tmp/m/f' 2>/dev/null & writer=$!
+		sleep 0.2
+		if [ $((i % 2)) = 0 ]; then
+			atf_check $rump halt "$url"
+			# gone, not going
+			! kill -0 $pid 2>/dev/null || [ "$(ps -o stat= -p $pid)" = Z ] ||
+			    [ "$(ps -o stat= -p $pid)" = Zs ] || atf_fail "it is still there"
+		else
+			kill $pid
+			wait $pid || atf_fail "status $?"
+		fi
+		atf_check test ! -e s
+		wait $writer		# its write has failed
+		atf_check -o ignore -e ignore e2fsck -fn img
+		atf_check -o not-match:'needs_recovery' -e ignore dumpe2fs -h img
+	done
+}
+
+test_case allow_usage 'who is named by --allow-uid and --allow-gid must be somebody'
+allow_usage_body() {
+	for o in --allow-uid --allow-gid; do
+		for who in nobody-of-that-name -1 4294967295 ''; do
+			atf_check -s exit:1 -e inline:"rump_server: $o $who: there is none of that \
+name, and it is no number\n" $server $o "$who" "$url"
+		done
+	done
+	atf_check $server --allow-uid 4711 --allow-gid daemon "$url"
+	atf_check -o inline:'666\n' stat -c %a s
+	atf_check $rump halt "$url"
+}
+
 test_case halt_usage 'rump and rump halt, misused'
 halt_usage_body() {
 	atf_check -s exit:1 -e inline:'rump: halt: the URL of one server is wanted\n' $rump halt
@@ -150,7 +195,7 @@ halt_usage_body() {
 }
 
 atf_init_test_cases() {
-	for t in daemon foreground in_use two_at_once abstract bad_url bad_option drive halt_usage; do
+	for t in daemon foreground in_use two_at_once abstract bad_url bad_option drive halt_is_over allow_usage halt_usage; do
 		atf_add_test_case $t
 	done
 }

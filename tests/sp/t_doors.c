@@ -336,6 +336,65 @@ ATF_TC_BODY(wild_pointers, tc)
 	}
 }
 
+/* ---- memory -------------------------------------------------------------------------- */
+
+static long rss_limit_kb;
+
+/* What one client fills the kernel with: files, sockets' buffers, descriptors. */
+static void fill(int how)
+{
+	static char block[65536];
+	long fd = S(open, "/tmp/full", O_WRONLY | O_CREAT | O_TRUNC, 0600), r = 0;
+	int s[2];
+
+	for (int i = 0; i < 20000 && r >= 0; i++) {
+		if (how == 0) {
+			r = S(write, fd, block, sizeof(block));
+		} else if (how == 1) {
+			r = S(socketpair, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s);
+			for (int k = 0; r >= 0 && k < 3; k++)
+				S(write, s[0], block, sizeof(block));
+		} else {
+			r = S(epoll_create1, 0);
+		}
+	}
+	S(unlink, "/tmp/full");
+}
+
+/* RUMP_MEMLIMIT holds; who wants more fails, and nobody else. */
+ATF_TC_WITHOUT_HEAD(memory_limit);
+ATF_TC_BODY(memory_limit, tc)
+{
+	int status;
+	pid_t pid;
+
+	client_start_with((const char *const[]){ "-r", "32m", NULL });
+	rss_limit_kb = server_rss() + 32 * 1024;
+	for (int how = 0; how < 3; how++) {
+		pid = fork();
+		if (pid == 0) {
+			fill(how);
+			_exit(0);
+		}
+		ATF_REQUIRE_EQ(waitpid(pid, &status, 0), pid);
+		ATF_CHECK_MSG(status == 0, "way %d: %#x", how, status);
+		/* The others have their memory back: it is a process exit there. */
+		for (int i = 0; i < 100; i++) {
+			long fd = S(socket, AF_INET, SOCK_STREAM, 0);
+
+			if (fd >= 0) {
+				MUST(close, fd);
+				break;
+			}
+			ATF_REQUIRE(i < 99);
+			usleep(20000);
+		}
+		MUST(getpid);
+		check_server();
+	}
+	ATF_CHECK_MSG(server_rss() < rss_limit_kb, "%ld KB", server_rss());
+}
+
 /* ---- who may connect --------------------------------------------------------------------- */
 
 /* Whether a process of these ids can become a client. */
@@ -425,6 +484,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, trusted);
 	ATF_TP_ADD_TC(tp, pinned_pages);
 	ATF_TP_ADD_TC(tp, wild_pointers);
+	ATF_TP_ADD_TC(tp, memory_limit);
 	ATF_TP_ADD_TC(tp, other_users);
 	ATF_TP_ADD_TC(tp, no_halt_by_others);
 	return atf_no_error();
