@@ -157,9 +157,10 @@ assert ctypes.CDLL(None).mount(b"/dev/img", b"/rump/tmp/m", b"ext4", 0, None) ==
 		sleep 0.2
 		if [ $((i % 2)) = 0 ]; then
 			atf_check $rump halt "$url"
-			# gone, not going
-			! kill -0 $pid 2>/dev/null || [ "$(ps -o stat= -p $pid)" = Z ] ||
-			    [ "$(ps -o stat= -p $pid)" = Zs ] || atf_fail "it is still there"
+			# its name and its image are free
+			atf_check $server -d key=/dev/img,hostpath=img,size=host "$url"
+			atf_check $rump halt "$url"
+			wait $pid || atf_fail "status $?"
 		else
 			kill $pid
 			wait $pid || atf_fail "status $?"
