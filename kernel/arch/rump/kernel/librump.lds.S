@@ -90,7 +90,7 @@ INSERT BEFORE .data;
 
 SECTIONS
 {
-	HIDDEN(__bss_stop = _end);
+	HIDDEN(__bss_stop = ADDR(.bss) + SIZEOF(.bss));
 	HIDDEN(jiffies = jiffies_64);
 	HIDDEN(__start_notes = .);
 	HIDDEN(__stop_notes = .);
