@@ -662,6 +662,8 @@ void __noreturn rump_init_process(void)
 	current->sighand->action[SIGCHLD - 1].sa.sa_handler = SIG_IGN;
 	init_proc.agent = current;
 	rump_irq_handler(RUMP_IRQ_SPAWN, spawn_interrupt);
+	/* Nobody has looked at the clock while we booted: jiffies would make the first timeouts short. */
+	cpu_relax();
 	rump_vcpu_boot_done();
 	for (;;)
 		agent_loop(&init_proc);
