@@ -362,14 +362,14 @@ long hijack_uring(long nr, const long a[6])
 
 long hijack_umask(long nr, const long a[6])
 {
-	if (rumpclient_is_remote() >= 0 && !proc_is_vfork_child())
+	if (rumpclient_is_up() && !proc_is_vfork_child())
 		rump_call(nr, a);
 	return host_pass(nr, a);
 }
 
 long hijack_sync(long nr, const long a[6])
 {
-	if (scope.vfs_sync && rumpclient_is_remote() >= 0)
+	if (scope.vfs_sync && rumpclient_is_up())
 		rump_call(nr, a);
 	return host_pass(nr, a);
 }

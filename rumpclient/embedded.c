@@ -6,9 +6,11 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client.h"
@@ -48,6 +50,24 @@ static void *open_kernel(void)
 	return lib;
 }
 
+/* The umask that the process has by now; before, nobody told the kernel. */
+static void take_umask(void)
+{
+	char buf[1024];
+	const char *s;
+	long fd, n;
+
+	fd = host(SYS_open, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	n = host(SYS_read, fd, buf, sizeof(buf) - 1);
+	host(SYS_close, fd);
+	buf[n > 0 ? n : 0] = '\0';
+	s = strstr(buf, "\nUmask:");
+	if (s)
+		rump_syscall_fn(SYS_umask, strtol(s + 7, NULL, 8), 0, 0, 0, 0, 0);
+}
+
 static int load(void)
 {
 	int (*init)(void), (*on_signals)(void);
@@ -74,6 +94,8 @@ static int load(void)
 			err = -ENOSYS;
 		else
 			err = init();
+		if (!err)
+			take_umask();
 		if (!err)
 			err = on_signals();
 		if (err)

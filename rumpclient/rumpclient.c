@@ -93,6 +93,11 @@ int rumpclient_is_remote(void)
 	return mode == UNUSED ? -EINVAL : mode;
 }
 
+int rumpclient_is_up(void)
+{
+	return mode == REMOTE || (mode == EMBEDDED && embedded_up());
+}
+
 static void check_process(void)
 {
 	if (__builtin_expect(atomic_load_explicit(&process->same, memory_order_relaxed), 1))

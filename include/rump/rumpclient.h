@@ -30,6 +30,8 @@ extern "C" {
 int rumpclient_init(void);
 /* 1: a server's client; 0: embedded; <0: not initialised. */
 int rumpclient_is_remote(void);
+/* 1: a call would boot no kernel: it is a server's, or was booted. */
+int rumpclient_is_up(void);
 
 /*
  * Makes a system call of the rump kernel, as the calling thread (which becomes

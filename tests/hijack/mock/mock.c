@@ -298,6 +298,11 @@ API int rumpclient_preexec(struct rumpclient_exec *x)
 	return -EOPNOTSUPP;
 }
 
+int rumpclient_is_up(void)
+{
+	return 1;
+}
+
 int rumpclient_handover(void)
 {
 	return 0;
