@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <stdatomic.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,9 @@
 #include "sp_ring.h"
 #include "sp_who.h"
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD	77
+#endif
 #define HALF_MAX	256
 #define HALF_SECONDS	10
 #define HALT_MAX	16
@@ -425,6 +429,32 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 		if (n > 0)
 			*donep += n;
 	}
+}
+
+int rumpuser_sp_signal(struct rumpuser_sp_chan *c, int signo, int code, int err, uint64_t value)
+{
+	socklen_t len = sizeof(int);
+	siginfo_t info;
+	int pidfd = -1;
+	long r;
+
+	if (chan_is_relayed(c))
+		return -ESRCH;
+	/* No process id: that could be another process's by now. */
+	r = host(SYS_getsockopt, c->fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len);
+	if (r)
+		return r == -ENOPROTOOPT ? -EOPNOTSUPP : r;
+	memset(&info, 0, sizeof(info));
+	info.si_signo = signo;
+	info.si_code = code;
+	info.si_errno = err;
+	info.si_pid = rumpuser_getpid();
+	info.si_uid = host(SYS_getuid, 0);
+	info.si_value.sival_ptr = (void *)value;
+	r = host(SYS_pidfd_send_signal, pidfd, signo,
+	    code < 0 && code != SI_TKILL ? &info : NULL, 0);
+	host(SYS_close, pidfd);
+	return r;
 }
 
 void rumpuser_sp_close(struct rumpuser_sp_chan *c)

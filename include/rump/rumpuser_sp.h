@@ -104,6 +104,15 @@ int rumpuser_sp_ring(struct rumpuser_sp_chan *chan, uint64_t reqno);
 int rumpuser_sp_linger(struct rumpuser_sp_chan *chan, unsigned int cpu, const uint32_t *word,
     uint32_t expected, int64_t deadline);
 
+/*
+ * Sends a signal to the client's process, which waits for nothing: to the very process
+ * that made the connection, or to none.  code and value arrive if code is below 0 and not
+ * SI_TKILL, as the host has it for senders.  -ESRCH: gone, or on another host; -EPERM;
+ * -EOPNOTSUPP: a host before Linux 6.5.
+ */
+int rumpuser_sp_signal(struct rumpuser_sp_chan *chan, int signo, int code, int err,
+    uint64_t value);
+
 /* Ends the channel; no upcall with its cookie runs any more when it returns. */
 void rumpuser_sp_close(struct rumpuser_sp_chan *chan);
 /* The same, because of what the client did: says so on stderr, and counts. */

@@ -294,12 +294,22 @@ void sp_refuse(struct sp_task *st, int error)
 	sp_task_put(st);
 }
 
-/* Signals and other work for a task that has no call to make. */
-static void idle_work(void)
+/*
+ * Signals and other work for a task that has no call to make.  The client's process gets
+ * its signals at once, from the host; what cannot be sent waits for the next reply.
+ */
+static void idle_work(struct sp_task *st)
 {
+	struct rump_signals *s = &st->sigs;
 	long args[6] = { 0 };
+	unsigned int i, n;
 
 	rump_do_syscall(__NR_getpid, args);
+	for (i = n = 0; i < s->n; i++)
+		if (rumpuser_sp_signal(st->chan, s->s[i].signo, s->s[i].code, s->s[i].err,
+				       s->s[i].value))
+			s->s[n++] = s->s[i];
+	s->n = n;
 }
 
 /*
@@ -334,11 +344,10 @@ void sp_serve(struct sp_task *st)
 	r.cookie = st->proc->cookie;
 	err = sp_send_small(st, &r);
 	while (!err) {
-		/* Signals wait for the next reply; those that it has no room for, here. */
 		err = sp_next(st, st->sigs.n == RUMP_NSIGS, MAX_SCHEDULE_TIMEOUT, &msg);
 		if (err) {
 			if (err != -ECONNRESET) {
-				idle_work();
+				idle_work(st);
 				err = 0;
 			}
 			continue;
