@@ -223,6 +223,8 @@ static int await(const struct wait *w, struct in *in, size_t fixed, size_t more)
 			if (err)
 				return err;
 		}
+		if (err < 0)
+			return err;
 		if (err == 0)
 			in->ring = w->c;
 	}

@@ -103,8 +103,8 @@ void *bounce(void);
 /* Asks for it.  0: c->ring is set, or the server has refused; -errno: the channel is lost. */
 int ring_open(struct chan *c);
 void ring_close(struct chan *c);
-/* In the child of a fork. */
-void ring_forget(struct chan *c);
+/* In the child of a fork; in_call: the fork came in between. */
+void ring_forget(struct chan *c, int in_call);
 /* Before any message of c, wherever it goes. */
 static inline void ring_prepare(struct chan *c)
 {
@@ -121,7 +121,8 @@ void ring_send(struct chan *c);
 void ring_expect(struct chan *c, const struct marshal *m);
 /*
  * Waits for the answer.  0: it is in the memory; 1: it is, or will be, on the socket;
- * -EINTR: a signal handler ran meanwhile (restarts: one without SA_RESTART).
+ * -EINTR: a signal handler ran meanwhile (restarts: one without SA_RESTART); another
+ * -errno: the channel is lost.
  */
 int ring_await(struct chan *c, int restarts);
 

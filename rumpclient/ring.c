@@ -11,6 +11,9 @@
  * Waiting: by looking at the word for SPIN_NS, if a CPU is left to the server, and less
  * often if that was in vain lately; then in a futex, for NAP_NS; then at the socket, which
  * also tells of the server's end.
+ *
+ * Limit: a signal handler that runs between two of these waits, which is soon after the
+ * call has begun, does not end the call, as one that runs just before it does not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +29,7 @@
 #define LOOKS		16		/* at the word, between two at the clock */
 #define EARLY_MIN	(32u << 10)	/* from that on data are stored before all are there ... */
 #define EARLY_STEP	(16u << 10)	/* ... so many at a time */
-#define NAP_NS		13700000	/* not in step with the usual timers */
+#define NAP_NS		1000000
 #define CPU_AGE_NS	100000000	/* after which the CPUs are asked for again */
 #define MISSES		16
 #define RETRY		8
@@ -146,10 +149,10 @@ void ring_close(struct chan *c)
 	c->ring = NULL;
 }
 
-void ring_forget(struct chan *c)
+void ring_forget(struct chan *c, int in_call)
 {
 	/* A handler that has forked goes back into the call: it is to find nothing there. */
-	if (c->ring)
+	if (c->ring && in_call)
 		host(SYS_mmap, c->ring, RUMP_SP_RING_SIZE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 	c->ring = NULL;
@@ -157,11 +160,14 @@ void ring_forget(struct chan *c)
 
 /* ---- messages out --------------------------------------------------------------------- */
 
-static void ring_bell(struct chan *c)
+/* Once for each message.  -errno: the program has closed it. */
+static long ring_bell(struct chan *c)
 {
 	uint64_t one = 1;
+	long r = c->rung ? 0 : host(SYS_write, c->bell, &one, sizeof(one));
 
-	host(SYS_write, c->bell, &one, sizeof(one));
+	c->rung = r >= 0;
+	return r;
 }
 
 long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs)
@@ -179,10 +185,8 @@ void ring_send(struct chan *c)
 	ring_prepare(c);
 	__atomic_store_n(&c->ring->asked, ++c->asked, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&c->ring->bell, __ATOMIC_RELAXED)) {
-		c->rung = 1;
+	if (__atomic_load_n(&c->ring->bell, __ATOMIC_RELAXED))
 		ring_bell(c);
-	}
 }
 
 /* ---- waiting ------------------------------------------------------------------------------ */
@@ -316,10 +320,9 @@ int ring_await(struct chan *c, int restarts)
 		__atomic_store_n(sleep, mode, __ATOMIC_SEQ_CST);
 		if (answered(c))
 			break;
-		if (!c->rung) {
-			c->rung = 1;
-			ring_bell(c);
-		}
+		err = ring_bell(c);
+		if (err < 0)
+			return err;
 		err = nap(sleep, restarts);
 		if (err == -EINTR)
 			return -EINTR;

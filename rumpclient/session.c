@@ -573,7 +573,7 @@ void remote_forget(void)
 	atomic_store(&session.joining, 0);
 	session.cookie = (struct rump_sp_cookie){ 0 };
 	for (i = 0; i < DEPTH; i++)
-		ring_forget(&self.chan[i]);
+		ring_forget(&self.chan[i], i < self.depth);
 	atomic_store(&session.open, 0);
 	atomic_store(&session.parked, -1);
 	self.depth = 0;
