@@ -103,20 +103,50 @@ static void change(void)
 	rump_sys_unlink("/mnt/sub/c");
 }
 
-static int use(void *arg)
+/* Boots and mounts a part of a file: 0, or what mount said, as a positive number. */
+static int mount_part(const struct round *r, const char *file, long offset)
 {
-	const struct round *r = arg;
-	int err;
+	long err;
 
 	setenv("RUMP_MEMLIMIT", "96m", 1);
 	setenv("RUMP_VERBOSE", "1", 1);
-	if (rump_init() || rump_pub_etfs_register_withsize("/dev/d", "big", RUMP_ETFS_BLK, GUARD,
+	if (rump_init() || rump_pub_etfs_register_withsize("/dev/d", file, RUMP_ETFS_BLK, offset,
 	    r->size))
-		return 1;
+		exit(100);
 	err = rump_syscall(SYS_mount, (long)"/dev/d", (long)"/mnt", (long)r->fs->type, 0, 0, 0);
+	if (err == -EACCES)
+		err = rump_syscall(SYS_mount, (long)"/dev/d", (long)"/mnt", (long)r->fs->type,
+		    MS_RDONLY, 0, 0);
 	if (err)
 		fprintf(stderr, "mount: %s\n", strerror(-err));
-	if (!err) {
+	return -err;
+}
+
+/* The image as it should be: gets the files that its mkfs could not put there. */
+static int populate(void *arg)
+{
+	static char buf[70000];
+	char name[32];
+	int i, fd;
+
+	if (mount_part(arg, "img", 0))
+		return 1;
+	if (rump_sys_access("/mnt/sub/a", F_OK)) {
+		rump_sys_mkdir("/mnt/sub", 0755);
+		for (i = 0; i < 5; i++) {
+			sprintf(name, "/mnt/sub/%c", 'a' + i);
+			fd = rump_sys_open(name, O_WRONLY | O_CREAT, 0644);
+			if (fd < 0 || rump_sys_write(fd, buf, sizeof(buf)) != sizeof(buf))
+				return 2;
+			rump_sys_close(fd);
+		}
+	}
+	return rump_pub_shutdown() ? 3 : 0;
+}
+
+static int use(void *arg)
+{
+	if (!mount_part(arg, "big", GUARD)) {
 		walk("/mnt", 0);
 		change();
 		walk("/mnt", 0);
@@ -180,7 +210,12 @@ static void corrupt(const struct fs *fs)
 	    "done && ln -s sub/a tree/link && ln tree/sub/b tree/hard");
 	sh("rm -f img; [ %d = 0 ] || truncate -s %dM img", fs->megabytes, fs->megabytes);
 	sh(fs->mkfs, "img");
-	whole = size_of("img");
+	r.size = whole = size_of("img");
+	status = child_end(child_start(populate, &r, "log", NULL), SECONDS);
+	if (status) {
+		sh("cat log");
+		atf_tc_fail("the image does not work even before it is damaged: %#x", status);
+	}
 	for (i = 0; i < n; i++) {
 		sh("truncate -s 0 big && truncate -s %d big && cat img >>big && "
 		    "truncate -s %ld big", GUARD, whole + 2L * GUARD);
