@@ -43,6 +43,7 @@ int rumpuser_init(int version, const struct rumpuser_upcalls *up)
 	if (err)
 		return err;
 	console_init();
+	barrier_init();
 	hostfd_init();
 	rumpuser_up = up;
 	return 0;

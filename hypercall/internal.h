@@ -42,6 +42,8 @@ void ram_inherit(int yes);
 void ram_free(void);
 /* This process is a copy, and has this thread only: nobody else waits. */
 void wait_alone(void);
+/* Once, early. */
+void barrier_init(void);
 void cpuwait_alone(void);
 
 /* The key whose destructor ends a thread's task (thread.c).  Once; -EAGAIN. */

@@ -23,6 +23,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/single_threaded.h>
 #include <time.h>
 
 #include "hostcall.h"
@@ -197,14 +198,25 @@ void wait_alone(void)
 	atomic_store(&spinners, 0);
 }
 
+static atomic_int registered;		/* for membarrier(2) */
+
+static void register_barrier(void)
+{
+	host(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+	atomic_store(&registered, 1);
+}
+
+/* Costs nothing while there is one thread, and up to 20 ms with more. */
+void barrier_init(void)
+{
+	if (__libc_single_threaded)
+		register_barrier();
+}
+
 void rumpuser_barrier(void)
 {
-	static atomic_int registered;
-
-	if (!atomic_load(&registered)) {
-		host(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-		atomic_store(&registered, 1);
-	}
+	if (!atomic_load(&registered))
+		register_barrier();
 	/* A host without it: every thread has been scheduled by then. */
 	if (host(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
 		host(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);

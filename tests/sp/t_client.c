@@ -41,10 +41,16 @@ static void on_signal(int sig)
 	handled++;
 }
 
+static int repeats;
+
 static void alarm_in(int ms, int flags, void (*fn)(int))
 {
 	struct sigaction sa = { .sa_handler = fn, .sa_flags = flags };
-	struct itimerval it = { .it_value = { ms / 1000, ms % 1000 * 1000 } };
+	/* Again and again: the first may come before what it is to interrupt. */
+	struct itimerval it = {
+		.it_value = { ms / 1000, ms % 1000 * 1000 },
+		.it_interval = { 0, repeats ? ms * 1000 : 0 },
+	};
 
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &it, NULL);
@@ -286,12 +292,13 @@ ATF_TC_BODY(interrupted, tc)
 	char c;
 
 	client_start();
+	repeats = 1;
 	MUST(pipe2, p, 0);
 	for (int i = 0; i < 20; i++) {
 		handled = 0;
 		alarm_in(20, 0, on_signal);
 		ATF_CHECK_EQ(S(read, p[0], &c, 1), -EINTR);
-		ATF_CHECK_EQ(handled, 1);
+		ATF_CHECK(handled >= 1);
 	}
 	/* never restarted, whatever SA_RESTART says */
 	alarm_in(20, SA_RESTART, on_signal);
@@ -299,6 +306,8 @@ ATF_TC_BODY(interrupted, tc)
 	alarm_in(20, SA_RESTART, on_signal);
 	ATF_CHECK_EQ(S(poll, NULL, 0, 20000), -EINTR);
 	/* and the next call is none the worse for it */
+	repeats = 0;
+	alarm_in(0, 0, on_signal);
 	MUST(write, p[1], "x", 1);
 	ATF_CHECK_EQ(S(read, p[0], &c, 1), 1);
 }

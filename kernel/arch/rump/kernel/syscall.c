@@ -249,7 +249,8 @@ void rump_door_set(enum rump_door state)
 {
 	mover = this_host();
 	WRITE_ONCE(door, state);
-	rumpuser_barrier();
+	if (state == DOOR_MOVING)
+		rumpuser_barrier();
 }
 
 static __always_inline long make_call(struct rump_call *c)
