@@ -546,6 +546,7 @@ void chan_put(struct chan *c)
 
 long lost(struct chan *c, int err)
 {
+	unsigned int life = c->life;
 	int fd;
 
 	chan_close(c);
@@ -555,8 +556,12 @@ long lost(struct chan *c, int err)
 	}
 	die_if_wanted();
 	/* Was it this connection, or all? */
-	if (join_again(&fd) == 0)
+	err = join_again(&fd);
+	if (err == 0)
 		chan_use(c, fd);
+	/* Who has given up the right to connect (setuid) will never know more. */
+	else if (err == -EACCES || err == -EPERM)
+		session_end(life);
 	return -ENOTCONN;
 }
 
