@@ -31,10 +31,11 @@ static void end_by(int sig)
 {
 	const struct hostsig_action act = { .handler = SIG_DFL };
 	uint64_t none = 0;
+	int self = host(SYS_getpid, 0);
 
 	hostsig_action(sig, &act, NULL);
 	host(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
-	host(SYS_kill, host(SYS_getpid, 0), sig);
+	host(SYS_kill, self, sig);
 }
 
 static void handler(int sig)

@@ -66,7 +66,8 @@ static void be_idle(struct jobs *j)
 {
 	struct worker me = { .next = j->idle };
 
-	j->idle = &me;
+	/* Taken out by whoever calls, before this function returns. */
+	j->idle = &me; /* cppcheck-suppress autoVariables */
 	pthread_mutex_unlock(&j->lock);
 	while (!__atomic_load_n(&me.called, __ATOMIC_SEQ_CST))
 		rumpuser_wait(&me.called, 0, RUMPUSER_FOREVER, j->spin_ns);

@@ -69,7 +69,7 @@ ATF_TC_BODY(names, tc)
 {
 	static const char *const bad[] = { "..", ".", "", "a/b", "/", "/etc", "../x", "a/" };
 	struct fuse_mkdir_in md = { .mode = 0755 };
-	struct fuse_entry_out e;
+	struct fuse_entry_out e = { 0 };
 	char longest[300];
 	size_t i;
 
