@@ -132,6 +132,8 @@ static int passt_open(struct net_link *l, struct netspec *spec, char *why)
 	}
 	if (!l->info.mtu)
 		l->info.mtu = MTU;
+	/* passt takes a packet's data on its own: checksums of ours would be made for nobody. */
+	l->info.features = RUMPUSER_NET_CSUM;
 	return netdesc_open(l, &fd, 1, NETDESC_SOCKET | NETDESC_STREAM | NETDESC_TRUSTED);
 }
 
