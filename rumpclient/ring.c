@@ -29,7 +29,7 @@
 #define LOOKS		16		/* at the word, between two at the clock */
 #define EARLY_MIN	(32u << 10)	/* from that on data are stored before all are there ... */
 #define EARLY_STEP	(16u << 10)	/* ... so many at a time */
-#define NAP_NS		1000000
+#define NAP_NS		6000000		/* above a tick: the host need not set its clock for it */
 #define CPU_AGE_NS	100000000	/* after which the CPUs are asked for again */
 #define MISSES		16
 #define RETRY		8
