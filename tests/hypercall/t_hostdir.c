@@ -119,8 +119,8 @@ ATF_TC_BODY(races, tc)
 	struct fuse_open_in op = { .flags = O_RDONLY };
 	struct fuse_release_in rel = { 0 };
 	struct { struct fuse_entry_out e; struct fuse_open_out o; } both;
-	struct fuse_entry_out d, f;
-	struct fuse_open_out o;
+	struct fuse_entry_out d = { 0 }, f = { 0 };
+	struct fuse_open_out o = { 0 };
 	int inside = 0, outside = 0, i, fd;
 	char name[32], buf[8];
 	pthread_t t;
@@ -171,7 +171,7 @@ ATF_TC_BODY(read_only, tc)
 	struct fuse_create_in cr = { .flags = O_WRONLY, .mode = 0600 };
 	struct fuse_open_in op = { .flags = O_RDWR };
 	struct fuse_setattr_in sa = { .valid = FATTR_MODE, .mode = 0 };
-	struct fuse_entry_out e;
+	struct fuse_entry_out e = { 0 };
 	char out[256];
 
 	ATF_REQUIRE(!mkdir("top", 0755) && close(open("top/f", O_WRONLY | O_CREAT, 0644)) == 0);
@@ -193,8 +193,8 @@ ATF_TC_BODY(handles, tc)
 	struct fuse_open_in op = { .flags = O_RDWR };
 	struct fuse_release_in rel = { 0 };
 	struct fuse_read_in rd = { .size = 8 };
-	struct fuse_entry_out a, b;
-	struct fuse_open_out o;
+	struct fuse_entry_out a = { 0 }, b = { 0 };
+	struct fuse_open_out o = { 0 };
 	char buf[8];
 
 	ATF_REQUIRE(!mkdir("top", 0755) && close(open("top/a", O_WRONLY | O_CREAT, 0644)) == 0 &&
