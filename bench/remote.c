@@ -277,12 +277,15 @@ remote_connect(void)
 		.kind = RUMP_SP_GUEST, .machine = RUMP_SP_MACHINE, .comm = "bench",
 	};
 	struct rump_sp_hello_reply r;
+	const char *url;
 	int64_t t0, t;
 	int fd, n = 0;
 
 	bench_server_start(-1);
 	memcpy(h.magic, RUMP_SP_MAGIC, sizeof(h.magic));
-	strcpy(sun.sun_path, getenv("RUMP_SERVER") + strlen("unix://"));
+	url = getenv("RUMP_SERVER");
+	if (url)
+		strcpy(sun.sun_path, url + strlen("unix://"));
 	t0 = bench_now();
 	do {
 		fd = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -61,12 +61,11 @@ static int resolve(const char *text, bool local, int family, struct sockaddr_sto
 		    local ? "local=" : "link=udp:", text);
 	else if ((err = getaddrinfo(name, port, &hints, &ai)))
 		err = netspec_wrong(why, "link=udp: %.80s: %s", name ? name : port, gai_strerror(err));
-	if (!err) {
+	if (ai) {
 		memcpy(ss, ai->ai_addr, ai->ai_addrlen);
 		*len = ai->ai_addrlen;
-	}
-	if (ai)
 		freeaddrinfo(ai);
+	}
 	free(copy);
 	return err;
 }

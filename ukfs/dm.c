@@ -152,6 +152,6 @@ int dm_overlay(struct dev_stack *ds, char dev[DEV_NAME_LEN])
 	r = dev_push(ds, rump_pub_etfs_remove, key);
 	if (r)
 		return r;
-	snprintf(params, sizeof(params), "%s %s N %u", dev, key, CHUNK_SECTORS);
+	snprintf(params, sizeof(params), "%s %s N %d", dev, key, CHUNK_SECTORS);
 	return dm_make(ds, "an overlay in memory", &line, 1, dev);
 }

@@ -99,10 +99,11 @@ static int read_keyfile(const char *file, char **keyp, size_t *len)
 		r = -ENODATA;
 	if (r) {
 		free(key);
-		return ukfs_say(r, "crypt=%s: %s", file, r == -ENODATA ? "is empty" : strerror(-r));
+		ukfs_say(r, "crypt=%s: %s", file, r == -ENODATA ? "is empty" : strerror(-r));
+	} else {
+		*keyp = key;
 	}
-	*keyp = key;
-	return 0;
+	return r;
 }
 
 /* Bytes [from, to) of the volume into the file. */

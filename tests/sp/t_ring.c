@@ -42,6 +42,7 @@ static void raw_ring(struct raw *c)
 	ATF_REQUIRE_EQ(r.ret, 0);
 	ATF_REQUIRE_EQ(r.hdr.nfds, 2);
 	ATF_REQUIRE_EQ(r.hdr.reqno, 5);
+	ATF_REQUIRE(CMSG_FIRSTHDR(&mh) != NULL);
 	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&mh)), sizeof(fds));
 	c->memfd = fds[0];
 	c->bell = fds[1];
