@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@
 #include "hostsig.h"
 #include "internal.h"
 
+#define BIRTH_SECONDS	10		/* until the keeper must have answered */
 #define STACK_SIZE	(64 * 1024)	/* the keeper's first thread's, on the caller's */
 
 struct birth {
@@ -111,6 +113,7 @@ static int give_birth(void *arg)
 int rumpuser_keeper_fork(void (*fn)(void *, int), void *arg)
 {
 	_Alignas(16) char stack[STACK_SIZE];
+	const struct timeval patience = { .tv_sec = BIRTH_SECONDS };
 	struct birth b = { .fn = fn, .arg = arg };
 	int pair[2], status;
 	uint64_t mask;
@@ -120,6 +123,7 @@ int rumpuser_keeper_fork(void (*fn)(void *, int), void *arg)
 	r = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
 	if (r)
 		return r;
+	host(SYS_setsockopt, pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	b.far = pair[1];
 	ram_inherit(1);
 	hostfd_keep(1);

@@ -10,6 +10,7 @@
  * A kernel that was not booted has nothing to hand over: a child boots one of its own
  * when it needs it.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -34,6 +35,16 @@ static void done(void)
 	host(SYS_futex, &moving, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX);
 }
 
+/*
+ * A sanitizer's runtime does not survive that a process with threads forks and goes on:
+ * its locks are not made for it.  Such a program's children are without the kernel.
+ */
+static int movable(void)
+{
+	return embedded_up() && !dlsym(RTLD_DEFAULT, "__asan_init") &&
+	    !dlsym(RTLD_DEFAULT, "__tsan_init");
+}
+
 int keeper_move(void)
 {
 	struct rump_keeper k;
@@ -44,7 +55,7 @@ int keeper_move(void)
 		keeper_await();
 		nobody = 0;
 	}
-	err = embedded_up() ? embedded_keeper(&k) : -ENODEV;
+	err = movable() ? embedded_keeper(&k) : -ENODEV;
 	if (!err)
 		err = remote_take(k.url, &(struct rump_sp_cookie){ k.id, k.secret });
 	if (err != -ENODEV && err != -EBUSY && err != -EAGAIN && err != -ENOMEM)
