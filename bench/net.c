@@ -550,7 +550,7 @@ start_kernels(void)
 			usleep(10000);
 		}
 	}
-	sleep(2);
+	sleep(15);		/* what a kernel does in its first seconds is over */
 }
 
 static double
@@ -590,8 +590,8 @@ net_idle_cpu(void)
 
 	start_kernels();
 	before = cpu_ticks();
-	sleep(5);
-	return end_kernels((cpu_ticks() - before) * 100.0 / sysconf(_SC_CLK_TCK) / 5);
+	sleep(10);
+	return end_kernels((cpu_ticks() - before) * 100.0 / sysconf(_SC_CLK_TCK) / 10);
 }
 
 double

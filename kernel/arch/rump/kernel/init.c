@@ -17,6 +17,7 @@
 #include <linux/pid.h>
 #include <linux/rtnetlink.h>
 #include <linux/threads.h>
+#include <linux/vmstat.h>
 #include <net/net_namespace.h>
 #include "rump.h"
 
@@ -70,6 +71,8 @@ static void __init loopback_up(void)
 
 static int __init rump_world(void)
 {
+	/* an idle kernel should not wake up each second to add up its statistics */
+	sysctl_stat_interval = 20 * HZ;
 	/* so that a client can have the pid that it has on the host */
 	pid_max = PID_MAX_LIMIT;
 	mount_on("devtmpfs", "/dev", 0755);
