@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "copy.h"
+#include "links.h"
 #include "ukfs.h"
 
 #define CHUNK	(256 << 10)
@@ -34,7 +35,8 @@ static long host_call(long nr, long a0, long a1, long a2, long a3, long a4, long
 
 /* ---- saying ----------------------------------------------------------------------------- */
 
-static void __attribute__((format(printf, 2, 3))) say(const struct ukfs_copy *how, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3)))
+say(const struct ukfs_copy *how, const char *fmt, ...)
 {
 	char line[PATH_MAX + 256];
 	va_list ap;
@@ -83,62 +85,6 @@ static void progress(struct copy *c)
 	c->progress.name = c->path;
 	if (!c->stop && c->how->progress && c->how->progress(c->how->arg, &c->progress))
 		c->stop = true;
-}
-
-/* ---- hard links ----------------------------------------------------------------------------- */
-
-#define BUCKETS	4096
-
-/* The first copy of each file with several names, by its name from the top. */
-struct links {
-	struct link {
-		struct link *next;
-		dev_t dev;
-		ino_t ino;
-		char name[];
-	} *buckets[BUCKETS];
-};
-
-static struct link **bucket_of(struct copy *c, const struct stat *st)
-{
-	return &c->links->buckets[(st->st_ino ^ st->st_ino >> 12) % BUCKETS];
-}
-
-static const char *first_link(struct copy *c, const struct stat *st)
-{
-	struct link *l;
-
-	for (l = *bucket_of(c, st); l; l = l->next)
-		if (l->ino == st->st_ino && l->dev == st->st_dev)
-			return l->name;
-	return NULL;
-}
-
-/* Too little memory for it: the next one becomes a file of its own. */
-static void note_link(struct copy *c, const struct stat *st, const char *name)
-{
-	struct link *l = malloc(sizeof(*l) + strlen(name) + 1), **bucket = bucket_of(c, st);
-
-	if (!l)
-		return;
-	l->dev = st->st_dev;
-	l->ino = st->st_ino;
-	strcpy(l->name, name);
-	l->next = *bucket;
-	*bucket = l;
-}
-
-static void free_links(struct copy *c)
-{
-	struct link *l;
-	int i;
-
-	for (i = 0; c->links && i < BUCKETS; i++)
-		while ((l = c->links->buckets[i])) {
-			c->links->buckets[i] = l->next;
-			free(l);
-		}
-	free(c->links);
 }
 
 /* ---- data ------------------------------------------------------------------------------------- */
@@ -228,12 +174,20 @@ static int copy_special(struct copy *c, const struct thing *to, const struct sta
 	    "a socket" : "a device");
 }
 
-/* Makes room for something that is no directory; 0 or -errno. */
-static int remove_old(struct copy *c, const struct thing *to)
+/* Makes room for the copy of something that is st, on its side; 0 or -errno. */
+static int remove_old(struct copy *c, const struct thing *to, const struct stat *st)
 {
-	long r = on(to->side, SYS_unlinkat, to->dir, to->name, 0);
+	struct stat old;
+	long r = on(to->side, SYS_newfstatat, to->dir, to->name, &old, AT_SYMLINK_NOFOLLOW);
 
-	return !r || r == -ENOENT ? 0 : copy_fail(c, r, "is in the way");
+	if (r)
+		return r == -ENOENT ? 0 : copy_fail(c, r, "its copy");
+	if (c->from.kernel == c->to.kernel && old.st_ino == st->st_ino && old.st_dev == st->st_dev)
+		return copy_fail(c, -EEXIST, "is its own copy");
+	if (S_ISDIR(st->st_mode))
+		return 0;
+	r = on(to->side, SYS_unlinkat, to->dir, to->name, 0);
+	return r ? copy_fail(c, r, "is in the way of its copy") : 0;
 }
 
 /* ---- directories ---------------------------------------------------------------------------------- */
@@ -278,7 +232,8 @@ static int copy_children(struct copy *c, int in, int out)
 	for_each_name(name, &names) {
 		if (c->stop)
 			break;
-		copy_child(c, &(struct thing){ &c->from, in, name }, &(struct thing){ &c->to, out, name });
+		copy_child(c, &(struct thing){ &c->from, in, name },
+		    &(struct thing){ &c->to, out, name });
 	}
 	free(names.text);
 	return 0;
@@ -358,19 +313,19 @@ static int copy_thing(struct copy *c, const struct thing *from, const struct thi
 	progress(c);
 	if (c->stop)
 		return -EINTR;
+	r = remove_old(c, to, &st);
 	if (S_ISDIR(st.st_mode)) {
-		r = copy_dir(c, from, to);
+		r = r ? r : copy_dir(c, from, to);
 	} else {
-		r = remove_old(c, to);
 		if (!r && st.st_nlink > 1)
-			first = first_link(c, &st);
+			first = links_find(c->links, &st);
 		/* Where there are no hard links, it is a copy. */
 		if (first && !on(to->side, SYS_linkat, c->top, first, to->dir, to->name))
 			goto done;
 		if (!r)
 			r = copy_other(c, from, to, &st);
 		if (!r && st.st_nlink > 1 && !first)
-			note_link(c, &st, c->rel);
+			links_add(c->links, &st, c->rel);
 	}
 	if (r)
 		return r;
@@ -419,14 +374,14 @@ static int open_place(struct side *side, const struct ukfs_place *p, struct thin
 static int run(struct copy *c, const struct thing *from, const struct thing *to)
 {
 	c->top = to->dir;
-	c->links = calloc(1, sizeof(*c->links));
+	c->links = links_new();
 	c->buf = malloc(CHUNK);
 	if (c->links && c->buf)
 		copy_thing(c, from, to);
 	else
 		copy_fail(c, -ENOMEM, NULL);
 	say_lost(c);
-	free_links(c);
+	links_free(c->links);
 	free(c->buf);
 	return c->error ? c->error : c->stop ? -EINTR : 0;
 }

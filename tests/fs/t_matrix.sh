@@ -19,11 +19,9 @@ rounds=${full:+20000}
 rounds=${rounds:-1500}
 size=${full:+1500M}
 size=${size:-300M}
-timeout=${full:+1800}
-timeout=${timeout:-120}
 
 test_case() {
-	eval "$1_head() { atf_set descr '$2'; atf_set timeout $timeout; }"
+	eval "$1_head() { atf_set descr '$2'; }"
 	eval "$1_cleanup() { [ ! -S s ] || timeout 60 $rump halt $url; }"
 	atf_test_case "$1" cleanup
 }
@@ -47,9 +45,12 @@ value() {
 
 # both OPERATION [ARGUMENT]...: on the host and in the image; must look the same
 both() {
-	mkdir -p host/$1
-	atf_check -o save:want.$1 $ops host/$1 "$@"
-	rm -rf host/$1
+	host=host/$1
+	# a host that discards what each file had in turn takes long for many
+	[ -z "$full" ] || [ $1 != many ] || host=$(mktemp -d -p /dev/shm)
+	mkdir -p $host
+	atf_check -o save:want.$1 $ops $host "$@"
+	rm -rf $host
 	$on mkdir /rump/m/$1 || atf_fail "mkdir"
 	atf_check -o save:have.$1 $on $ops /rump/m/$1 "$@"
 	atf_check diff want.$1 have.$1
@@ -115,7 +116,7 @@ btrfs_body() { matrix btrfs "mkfs.btrfs -qf" "btrfs check --readonly" link xattr
 test_case fat 'FAT: no holes, times to two seconds'
 fat_body() { matrix vfat "mkfs.vfat -F 32" "fsck.vfat -n" granule=2000000000 name; }
 test_case exfat 'exFAT: an 8 GB file without holes, times to 10 ms'
-exfat_body() { matrix exfat "mkfs.exfat" "fsck.exfat -n" granule=10000000 name expand size=9G big; }
+exfat_body() { matrix exfat "mkfs.exfat" "fsck.exfat -n" granule=10000000 name expand size=16G big; }
 
 # A tree, and what of it $1 must have.
 tree() {

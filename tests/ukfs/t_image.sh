@@ -8,7 +8,7 @@ export TMPDIR=$PWD
 unset XDG_RUNTIME_DIR
 
 test_case() {
-	eval "$1_head() { atf_set descr '$2'; atf_set timeout 120; }"
+	eval "$1_head() { atf_set descr '$2'; }"
 	atf_test_case "$1"
 }
 

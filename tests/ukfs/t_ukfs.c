@@ -169,6 +169,14 @@ ATF_TC_BODY(copying, tc)
 	ATF_CHECK_EQ(2, st.st_nlink);
 	FAILS(ELOOP, ukfs_copy(&(struct ukfs_place){ fs, "/t2" }, &(struct ukfs_place){ fs, "/t2/u/c" },
 	    &how));
+	/* Onto itself, by its name and by a link's: nothing happens to it. */
+	FAILS(EEXIST, ukfs_copy(&(struct ukfs_place){ fs, "/t" }, &(struct ukfs_place){ fs, "/t/." },
+	    &how));
+	FAILS(EEXIST, ukfs_copy(&(struct ukfs_place){ fs, "/t/g" }, &(struct ukfs_place){ fs, "/t/u/f" },
+	    &how));
+	FAILS(EEXIST, ukfs_copy(&(struct ukfs_place){ NULL, "t/g" }, &(struct ukfs_place){ NULL, "t/g" },
+	    &how));
+	holds(fs, "/t/g", "x\n");
 	how.recursive = 0;
 	FAILS(EISDIR, ukfs_copy(&(struct ukfs_place){ fs, "/t2" }, &(struct ukfs_place){ fs, "/t3" },
 	    &how));

@@ -76,11 +76,10 @@ static char *join(const char *dir, const char *name)
 	return path;
 }
 
-static void print_details(struct ukfs *fs, const char *path, const struct stat *st)
+static void print_details(const struct stat *st)
 {
-	char mode[11], when[32], size[32], target[PATH_MAX];
+	char mode[11], when[32], size[32];
 	struct tm tm;
-	ssize_t n;
 
 	mode_text(st->st_mode, mode);
 	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
@@ -91,20 +90,22 @@ static void print_details(struct ukfs *fs, const char *path, const struct stat *
 		strcpy(when, "?");
 	printf("%s %3lu %5u %5u %10s %s ", mode, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
 	    size, when);
-	/* The name comes from our caller, between. */
-	n = S_ISLNK(st->st_mode) ? ukfs_readlink(fs, path, target, sizeof(target)) : -1;
-	printf("%s", strrchr(path, '/') && strrchr(path, '/')[1] ? strrchr(path, '/') + 1 : path);
-	if (n >= 0)
-		printf(" -> %.*s", (int)n, target);
-	putchar('\n');
 }
 
 static void print_entry(struct ukfs *fs, const char *path, const char *name, const struct stat *st)
 {
-	if (opt.details)
-		print_details(fs, path, st);
-	else
-		puts(name);
+	char target[PATH_MAX];
+	ssize_t n = -1;
+
+	if (opt.details) {
+		print_details(st);
+		if (S_ISLNK(st->st_mode))
+			n = ukfs_readlink(fs, path, target, sizeof(target));
+	}
+	fputs(name, stdout);
+	if (n >= 0)
+		printf(" -> %.*s", (int)n, target);
+	putchar('\n');
 }
 
 static void list_dir(struct ukfs *fs, const char *path)
