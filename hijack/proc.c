@@ -10,9 +10,14 @@
  * the parent's rump process; it has only descriptors of the host to arrange,
  * and becomes a process of the rump kernel by exec.
  *
- * Exec hands the session on by the environment, also if the program has cleaned
- * it: LD_PRELOAD, RUMP* as they were at start, and RUMPHIJACK_CWD, the directory
- * if it is the rump kernel's.  A program on a rump file system is copied into
+ * An embedded kernel goes to a keeper before any of this (rumpclient_handover()): at
+ * the function fork(3), because inside it malloc(3) is locked, at vfork(2) (vfork.S), and
+ * at the system call where that is enough.
+ *
+ * Exec hands the session on, so that the new image is the same process of the rump kernel
+ * (rumpclient_preexec()), and the environment, also if the program has cleaned it:
+ * LD_PRELOAD, RUMP* as they were at start, and RUMPHIJACK_CWD, the directory if it is the
+ * rump kernel's.  A program on a rump file system is copied into
  * a memfd.  One that cannot load this library is refused (outsider.c).
  *
  * Limits: a child that calls clone(2) with a stack of its own but without
