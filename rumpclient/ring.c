@@ -107,7 +107,7 @@ int ring_open(struct chan *c)
 	struct rump_sp_hdr q = {
 		.len = sizeof(q), .type = RUMP_SP_RING, .reqno = ++c->reqno,
 	};
-	struct rump_sp_reply r;
+	struct rump_sp_reply r = { .ret = 0 };
 	int fds[2], i, err;
 	long p = -1;
 

@@ -163,7 +163,7 @@ static void connections(int n)
 		.hdr = { .len = sizeof(h), .type = RUMP_SP_HELLO }, .version = RUMP_SP_VERSION,
 		.kind = RUMP_SP_GUEST, .machine = RUMP_SP_MACHINE, .comm = "soak",
 	};
-	struct rump_sp_hello_reply r;
+	struct rump_sp_hello_reply r = { .error = 0 };
 	struct rlimit rl;
 	long before = rss();
 	int *fd = calloc(n, sizeof(*fd)), i;
