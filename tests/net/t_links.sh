@@ -95,6 +95,30 @@ udp_body()
 	    rump_server -i "virt0,link=udp:127.0.0.1:1,local=$port" "unix://$PWD/c"
 }
 
+test_case fd "two kernels on a socketpair that they were given: a stream, messages, with virtio headers" ping
+fd_body()
+{
+	cat >pair.py <<-'END'
+	import os, socket, subprocess, sys
+	kind, word = getattr(socket, sys.argv[1]), sys.argv[2]
+	for name, s in zip('ab', socket.socketpair(socket.AF_UNIX, kind)):
+	    n = s.fileno()
+	    subprocess.run(['rump_server', '-i', f'virt0,link=fd:{n}{word}', f'unix://{os.getcwd()}/{name}'],
+	                   pass_fds=[n], check=True)
+	END
+	for how in "SOCK_STREAM" "SOCK_SEQPACKET" "SOCK_DGRAM ,vnet"; do
+		set -- $how
+		atf_check python3 pair.py "$1" "${2:-}"
+		address a 10.7.0.1/24
+		address b 10.7.0.2/24
+		transfer "$(on a)" "$(on b)" 10.7.0.2 5001 8
+		atf_check rump halt "unix://$PWD/a"
+		atf_check rump halt "unix://$PWD/b"
+	done
+	atf_check -s exit:1 -e match:"link=fd:77: no such descriptor is open" \
+	    rump_server -i virt0,link=fd:77 "unix://$PWD/c"
+}
+
 test_case vde "two kernels on a switch of VDE, which goes away and comes back" ping vde_switch
 vde_body()
 {
@@ -213,7 +237,7 @@ pcap_body()
 
 atf_init_test_cases()
 {
-	for t in tap raw udp vde slirp dns passt pcap; do
+	for t in tap raw udp fd vde slirp dns passt pcap; do
 		atf_add_test_case $t
 	done
 }
