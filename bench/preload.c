@@ -4,25 +4,43 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum how { PLAIN, EMBEDDED, REMOTE };
 
+/* The best of several processes: where they lie in memory makes a difference, too. */
+#define PROCESSES	5
+
 static double
-figure(enum how how, const char *what)
+figure_of_one(enum how how, const char *what)
 {
 	char cmd[8192];
 	double v;
 	FILE *f;
 
-	if (how == REMOTE)
-		bench_server_start(-1);
 	snprintf(cmd, sizeof(cmd), "%s%s%s%s/bench/calls %s %ld", how == PLAIN ? "" : "LD_PRELOAD=",
 	    how == PLAIN ? "" : bench_dir, how == PLAIN ? "" : "/lib/librumphijack.so ", bench_dir, what,
-	    (long)(bench_duration / 1000000));
+	    (long)(bench_duration / 1000000 / PROCESSES));
 	if ((f = popen(cmd, "r")) == NULL || fscanf(f, "%lf", &v) != 1)
 		bench_fail("%s: no figure", cmd);
 	pclose(f);
 	return v;
+}
+
+static double
+figure(enum how how, const char *what)
+{
+	double best = 0, v;
+	int rate = strcmp(what, "accept") == 0;
+
+	if (how == REMOTE)
+		bench_server_start(-1);
+	for (int i = 0; i < PROCESSES; i++) {
+		v = figure_of_one(how, what);
+		if (i == 0 || (rate ? v > best : v < best))
+			best = v;
+	}
+	return best;
 }
 
 /* What the library adds. */

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # deps.sh [SET]... - installs the Debian packages that a SET of tasks needs: build,
-# check, demo, lint (default: build check demo).  Knows Debian 12 and 13; installs
+# check, demo, lint, programs: what tests/hijack/t_programs tries and skips where it is
+# not there (default: build check demo).  Knows Debian 12 and 13; installs
 # only what is missing, by sudo when not root; says what is missing if it cannot.
 
 set -eu
@@ -16,6 +17,9 @@ check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtoo
 	nftables wireguard-tools iperf3'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-tidy cppcheck'
+programs='nginx-light curl wget redis-server redis-tools postgresql openssh-server openssh-client
+	git nodejs default-jdk-headless iperf3 socat bash rsync sqlite3 iputils-ping nftables
+	firefox-esr golang-go libjemalloc2 libtcmalloc-minimal4'
 bench='nginx-light wrk fuse2fs'
 
 die()
@@ -32,6 +36,7 @@ for set in "${@:-build check demo}"; do
 		check)	want="$want $check" ;;
 		demo)	want="$want $demo" ;;
 		lint)	want="$want $lint" ;;
+		programs) want="$want $programs" ;;
 		bench)	want="$want $bench" ;;
 		*)	die "'$s': no such set; there are: build, check, demo, lint, bench" ;;
 		esac

@@ -161,6 +161,53 @@ outsiders_body() {
 	fi
 }
 
+# Functions of libc that make their system calls themselves.
+atf_test_case libc cleanup
+libc_body() {
+	atf_check "$B/tests/hijack/h_libc" "$(pwd)/dir"
+	serve
+	atf_check $remote "$B/tests/hijack/h_libc" /rump/run/dir
+}
+libc_cleanup() { halt; }
+
+# Names are looked up by the rump kernel's network and files.
+atf_test_case resolver cleanup
+resolver_body() {
+	command -v python3 >/dev/null || atf_skip "no python3"
+	serve
+	cat >dns.py <<-'END'
+		import socket, struct
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind(("127.0.0.1", 53))
+		print("ready", flush=True)
+		while True:
+		    q, a = s.recvfrom(512)
+		    n = 12
+		    while q[n]:
+		        n += q[n] + 1
+		    v4 = struct.unpack(">H", q[n+1:n+3])[0] == 1
+		    answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\1\2\3" if v4 else b""
+		    s.sendto(q[:2] + b"\x81\x80\0\1\0" + bytes([v4]) + b"\0\0\0\0" + q[12:n+5] + answer, a)
+	END
+	$remote python3 dns.py >dns.out 2>&1 &
+	echo $! >dns.pid
+	for i in $(seq 100); do
+		[ -s dns.out ] && break
+		sleep 0.1
+	done
+	atf_check $remote sh -c 'mkdir -p /rump/etc; echo nameserver 127.0.0.1 >/rump/etc/resolv.conf
+	    echo 10.7.7.7 inhosts >/rump/etc/hosts'
+	export RUMPHIJACK=path=/rump,socket=all:nolocal,blanket=/etc/resolv.conf:/etc/hosts
+	atf_check -o match:'^10\.7\.7\.7 ' $remote getent hosts inhosts
+	atf_check -o match:'^10\.1\.2\.3 ' $remote getent hosts name.example
+	atf_check -o inline:'10.1.2.3\n' $remote python3 -c \
+	    'import socket; print(socket.gethostbyname("other.example"))'
+}
+resolver_cleanup() {
+	kill $(cat dns.pid)
+	halt
+}
+
 # Replacements of malloc, before and behind the library.
 atf_test_case mallocs cleanup
 mallocs_body() {
@@ -177,24 +224,6 @@ mallocs_body() {
 	done
 }
 mallocs_cleanup() { halt; }
-
-# Programs that were built with a sanitizer, which starts before libc does.
-atf_test_case sanitizers cleanup
-sanitizers_body() {
-	nm -D "$B/lib/librumphijack.so" | grep -q '__[at]san' && atf_skip "the library is built with one itself"
-	serve
-	export ASAN_OPTIONS=verify_asan_link_order=0
-	for s in address undefined thread; do
-		gcc -g -fsanitize=$s -D_GNU_SOURCE -o h "$TOP/tests/hijack/h_calls.c" -pthread ||
-		    atf_skip "gcc has no $s sanitizer"
-		for c in numbers data; do
-			atf_check $remote ./h $c
-			# TSan wants the low addresses where an embedded kernel has its memory
-			[ $s = thread ] || atf_check $embedded ./h $c
-		done
-	done
-}
-sanitizers_cleanup() { halt; }
 
 atf_test_case no_server
 no_server_body() {
@@ -256,7 +285,7 @@ python_cleanup() { halt; }
 
 atf_init_test_cases() {
 	for t in numbers poll select epoll data signals rights forks copies waiters servers kinds \
-	    unixname movers names processes image shell compiler outsiders mallocs sanitizers no_server \
+	    unixname movers names processes image shell compiler outsiders libc resolver mallocs no_server \
 	    nginx python; do
 		atf_add_test_case $t
 	done
