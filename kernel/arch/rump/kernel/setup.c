@@ -13,7 +13,7 @@
 #include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/start_kernel.h>
-#include <linux/threads.h>
+#include <linux/sysctl.h>
 #include <asm/archrandom.h>
 #include <asm/setup.h>
 #include <rump/rumpuser.h>
@@ -82,25 +82,12 @@ static const char command_line[] __initconst =
 #endif
 	"panic=-1 nbd.nbds_max=0 bonding.max_bonds=0 dummy.numdummies=0 ifb.numifbs=0";
 
-/*
- * A quarter of the memory may become stacks, where Linux would allow an eighth: most of
- * our tasks are clients that wait.  Numbers for them come with it.
- */
-static void __init set_command_line(void)
-{
-	unsigned long tasks = rump_ram_size / THREAD_SIZE / 4;
-
-	snprintf(boot_command_line, COMMAND_LINE_SIZE,
-		 "%s sysctl.kernel.threads-max=%lu sysctl.kernel.pid_max=%lu", command_line, tasks,
-		 clamp(4 * tasks, 32768UL, (unsigned long)PID_MAX_LIMIT));
-}
-
 void __init setup_arch(char **cmdline)
 {
 	unsigned long zone_end[MAX_NR_ZONES] = { };
 	unsigned int cpu;
 
-	set_command_line();
+	strscpy(boot_command_line, command_line, COMMAND_LINE_SIZE);
 	*cmdline = boot_command_line;
 	console_loglevel = params.verbose ? CONSOLE_LOGLEVEL_DEFAULT : 3;
 	rump_console_init();
@@ -232,3 +219,20 @@ void machine_power_off(void)
 {
 	rumpuser_exit(0);
 }
+
+/*
+ * A quarter of the memory may become stacks, where Linux would allow an eighth: most of
+ * our tasks are clients that wait.  (Not by sysctl.* on the command line: for that, Linux
+ * mounts proc, and waits for RCU to unmount it.)
+ */
+static int __init set_limits(void)
+{
+	unsigned long tasks = rump_ram_size / THREAD_SIZE / 4;
+	struct ctl_table limit = { .maxlen = sizeof(int) };
+	char value[24];
+	size_t len = snprintf(value, sizeof(value), "%lu", tasks);
+	loff_t pos = 0;
+
+	return sysctl_max_threads(&limit, 1, value, &len, &pos);
+}
+core_initcall(set_limits);
