@@ -8,10 +8,10 @@ examples=$TOP/examples/topo
 export XDG_RUNTIME_DIR=$PWD/run
 unset TMPDIR
 
+# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
 test_case() {
-	eval "$1_head() { atf_set descr '$2'; atf_set timeout 300; atf_set require.progs '$3'; }"
-	eval "$1_cleanup() { :; }"
 	atf_test_case "$1"
+	eval "$1_head() { atf_set descr '$2'; atf_set timeout 300; atf_set require.progs '$3'; }"
 }
 
 # Neither directories nor servers of ours are there any more (after a moment).

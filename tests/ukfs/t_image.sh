@@ -7,9 +7,10 @@ rump=$B/tools/rump
 export TMPDIR=$PWD
 unset XDG_RUNTIME_DIR
 
+# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
 test_case() {
-	eval "$1_head() { atf_set descr '$2'; }"
 	atf_test_case "$1"
+	eval "$1_head() { atf_set descr '$2'; }"
 }
 
 image() {
