@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,7 +269,7 @@ int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int n
 	}
 	__atomic_store_n(&shm->answer_where, where, __ATOMIC_RELAXED);
 	__atomic_store_n(&shm->answered, ++r->answered, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	atomic_thread_fence(memory_order_seq_cst);
 	sleep = __atomic_load_n(&shm->sleep, __ATOMIC_RELAXED);
 	if (sleep != RUMP_SP_AWAKE) {
 		sleep = __atomic_exchange_n(&shm->sleep, RUMP_SP_AWAKE, __ATOMIC_SEQ_CST);
@@ -306,7 +307,7 @@ static void cool(struct hot *h, unsigned int i)
 	h->c[i] = h->c[--h->n];
 	c->ring->hot = 0;
 	__atomic_store_n(&c->ring->shm->bell, 1, __ATOMIC_SEQ_CST);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	atomic_thread_fence(memory_order_seq_cst);
 	announce(c);
 }
 

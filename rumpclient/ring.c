@@ -172,6 +172,8 @@ static long ring_bell(struct chan *c)
 
 long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs)
 {
+	if (!n)
+		return 0;
 	if (!theirs) {
 		memcpy(c->ring->request + at, data, n);
 		return n;
@@ -184,7 +186,7 @@ void ring_send(struct chan *c)
 {
 	ring_prepare(c);
 	__atomic_store_n(&c->ring->asked, ++c->asked, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	atomic_thread_fence(memory_order_seq_cst);
 	if (__atomic_load_n(&c->ring->bell, __ATOMIC_RELAXED))
 		ring_bell(c);
 }
