@@ -182,6 +182,21 @@ static int enter(enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
  * The session: who comes first makes our process there, the others wait for it.
  * A fork meanwhile is harmless: remote_forget() starts anew.
  */
+/* Another thread may be looking, which finds out afterwards that it came at the wrong moment. */
+static void set_cookie(const struct rump_sp_cookie *c)
+{
+	__atomic_store_n(&session.cookie.id, c->id, __ATOMIC_RELAXED);
+	__atomic_store_n(&session.cookie.secret, c->secret, __ATOMIC_RELAXED);
+}
+
+static struct rump_sp_cookie get_cookie(void)
+{
+	return (struct rump_sp_cookie){
+		.id = __atomic_load_n(&session.cookie.id, __ATOMIC_RELAXED),
+		.secret = __atomic_load_n(&session.cookie.secret, __ATOMIC_RELAXED),
+	};
+}
+
 static int join(int *fdp)
 {
 	struct rump_sp_hello_reply r;
@@ -196,7 +211,7 @@ static int join(int *fdp)
 	}
 	fd = enter(RUMP_SP_GUEST, NULL, &r);
 	if (fd >= 0) {
-		session.cookie = r.cookie;
+		set_cookie(&r.cookie);
 		session.begun = 1;
 		*fdp = fd;
 	}
@@ -330,7 +345,7 @@ static int join_again(int *fdp)
 {
 	unsigned int life = atomic_load(&session.life);
 	int made = atomic_load(&session.joining) == 2;
-	struct rump_sp_cookie cookie = session.cookie;
+	struct rump_sp_cookie cookie = get_cookie();
 	struct rump_sp_hello_reply r;
 	int fd;
 

@@ -271,6 +271,7 @@ ATF_TC_BODY(last_thread, tc)
 	pthread_t t;
 	pid_t pid;
 
+	skip_late_destructor();
 	server_start();
 	pid = fork();
 	if (pid == 0) {
