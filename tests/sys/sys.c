@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sys.h"
+#include "../kdebug.h"
 
 #include <dlfcn.h>
 #include <net/if.h>
@@ -112,11 +113,7 @@ start_server(void)
 bool
 sys_kdebug(void)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	path[n > 0 ? n : 0] = '\0';
-	return strstr(path, "/kdebug/") != NULL;
+	return kdebug();
 }
 
 /* The number after key in a file of the rump kernel; otherwise if there is none. */
