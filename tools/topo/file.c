@@ -257,7 +257,7 @@ static int read_words(struct parser *p, enum topo_what what)
 	struct topo_step *s;
 	int r, k;
 
-	if (p->nwords < 2 || (what == TOPO_SYSCTL && (p->nwords > 2 || !strchr(p->word[1], '='))))
+	if (p->nwords < 2 || (what == TOPO_SYSCTL && !strchr(p->word[1], '=')))
 		return topo_wrong(p, what == TOPO_ROUTE ? "route KERNEL DESTINATION via ADDRESS is wanted" :
 			     "sysctl KERNEL KEY=VALUE is wanted");
 	if (what == TOPO_SYSCTL && (strstr(p->word[1], "..") || p->word[1][0] == '/'))
