@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "rump.h"
@@ -74,4 +75,20 @@ void rump_environment(const char *server)
 	if (setenv("LD_PRELOAD", value, 1) || setenv("RUMP_SERVER", server, 1))
 		die(127, "out of memory");
 	free(value);
+}
+
+void rump_socket_directory(char dir[PATH_MAX], char url[RUMP_URL_MAX])
+{
+	const char *base = getenv("XDG_RUNTIME_DIR");
+	struct sockaddr_un sun;
+
+	if (!base || access(base, W_OK))
+		base = getenv("TMPDIR");
+	/* The path of a Unix socket is short. */
+	if (!base || !*base || strlen(base) > sizeof(sun.sun_path) - 32)
+		base = "/tmp";
+	snprintf(dir, PATH_MAX, "%s/rump.XXXXXX", base);
+	if (!mkdtemp(dir))
+		die(127, "%s: %s", dir, strerror(errno));
+	snprintf(url, RUMP_URL_MAX, "unix://%s/s", dir);
 }

@@ -18,6 +18,9 @@ void rump_image_path(char path[PATH_MAX]);
 void rump_relay_path(char path[PATH_MAX]);
 /* From now on what this process executes uses the server at this URL. */
 void rump_environment(const char *server);
+#define RUMP_URL_MAX	(PATH_MAX + 16)
+/* Makes a directory for the socket of a private server, and the socket's URL. */
+void rump_socket_directory(char dir[PATH_MAX], char url[RUMP_URL_MAX]);
 
 /* Sub-commands: argv[0] is the command's name; the result is the exit status. */
 int cmd_run(int argc, char **argv);

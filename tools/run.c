@@ -39,7 +39,7 @@ static struct {
 } opt;
 
 static char dir[PATH_MAX];		/* of the private server's socket */
-static char url[PATH_MAX + 16];
+static char url[RUMP_URL_MAX];
 static int hold[2], status[2];
 static pid_t server_pid;
 
@@ -145,22 +145,6 @@ static void __attribute__((noreturn)) exec_program(const char *server)
 
 /* ---- a server of our own --------------------------------------------------------------- */
 
-static void make_directory(void)
-{
-	const char *base = getenv("XDG_RUNTIME_DIR");
-	struct sockaddr_un sun;
-
-	if (!base || access(base, W_OK))
-		base = getenv("TMPDIR");
-	/* The path of a Unix socket is short. */
-	if (!base || !*base || strlen(base) > sizeof(sun.sun_path) - 32)
-		base = "/tmp";
-	snprintf(dir, sizeof(dir), "%s/rump.XXXXXX", base);
-	if (!mkdtemp(dir))
-		die(127, "%s: %s", dir, strerror(errno));
-	snprintf(url, sizeof(url), "unix://%s/s", dir);
-}
-
 /* The server has hold[0] and status[1]; nobody else does. */
 static void __attribute__((noreturn)) exec_server(void)
 {
@@ -209,7 +193,7 @@ static int server_says(int ms)
 
 static void start_server(void)
 {
-	make_directory();
+	rump_socket_directory(dir, url);
 	if (pipe2(hold, O_CLOEXEC) || pipe2(status, O_CLOEXEC))
 		die(127, "pipe: %s", strerror(errno));
 	server_pid = fork();

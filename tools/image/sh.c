@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,23 +22,7 @@
 
 extern char **environ;
 
-static char dir[PATH_MAX], url[PATH_MAX + 16];
-
-static void make_socket_dir(void)
-{
-	const char *base = getenv("XDG_RUNTIME_DIR");
-	struct sockaddr_un sun;
-
-	if (!base || access(base, W_OK))
-		base = getenv("TMPDIR");
-	/* The path of a Unix socket is short. */
-	if (!base || !*base || strlen(base) > sizeof(sun.sun_path) - 32)
-		base = "/tmp";
-	snprintf(dir, sizeof(dir), "%s/rump.XXXXXX", base);
-	if (!mkdtemp(dir))
-		die(127, "%s: %s", dir, strerror(errno));
-	snprintf(url, sizeof(url), "unix://%s/s", dir);
-}
+static char dir[PATH_MAX], url[RUMP_URL_MAX];
 
 static void set_environment(const struct ukfs *fs, const char *path)
 {
@@ -132,7 +115,7 @@ int image_sh(int argc, char **argv)
 		return 127;
 	}
 	prog = program(argc - 2, argv + 2);
-	make_socket_dir();
+	rump_socket_directory(dir, url);
 	r = rump_init_server(url);
 	if (r) {
 		image_fail("%s: %s", url, strerror(-r));
