@@ -328,17 +328,7 @@ int rump_pub_mount(const char *text)
 
 int mount_list(const char *who, const char *list)
 {
-	const char *spec;
-	char *text;
-	size_t len;
-	int err = 0;
-
-	while (!err && (spec = mountspec_next(&list, &len))) {
-		text = strndup(spec, len);
-		err = text ? mount_spec(who, text) : -ENOMEM;
-		free(text);
-	}
-	return err;
+	return mountspec_each(list, mount_spec, who);
 }
 
 /* ---- unmounting --------------------------------------------------------------- */

@@ -169,3 +169,19 @@ const char *mountspec_next(const char **listp, size_t *len)
 	*len = s - start;
 	return *len ? start : NULL;
 }
+
+int mountspec_each(const char *list, int (*fn)(const char *who, const char *spec),
+    const char *who)
+{
+	const char *spec;
+	char *text;
+	size_t len;
+	int err = 0;
+
+	while (!err && (spec = mountspec_next(&list, &len))) {
+		text = strndup(spec, len);
+		err = text ? fn(who, text) : -ENOMEM;
+		free(text);
+	}
+	return err;
+}

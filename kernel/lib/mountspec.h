@@ -45,4 +45,8 @@ void mountspec_free(struct mountspec *spec);
  */
 const char *mountspec_next(const char **listp, size_t *len);
 
+/* Calls fn for each, until one fails: its result, or 0; -ENOMEM. */
+int mountspec_each(const char *list, int (*fn)(const char *who, const char *spec),
+    const char *who);
+
 #endif

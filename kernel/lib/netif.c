@@ -40,15 +40,5 @@ int rump_pub_netif_destroy(const char *name)
 
 int netif_list(const char *who, const char *list)
 {
-	const char *spec;
-	char *text;
-	size_t len;
-	int err = 0;
-
-	while (!err && (spec = mountspec_next(&list, &len))) {
-		text = strndup(spec, len);
-		err = text ? create(who, text) : -ENOMEM;
-		free(text);
-	}
-	return err;
+	return mountspec_each(list, create, who);
 }
