@@ -214,9 +214,9 @@ os.truncate('img', 4 << 20)
 try:
     while os.read(fd, 65536):
         pass
-    print('no error')
+    print('no error', flush=True)
 except OSError as e:
-    print('errno', e.errno)
+    print('errno', e.errno, flush=True)
 os._exit(0)" >out 2>log
 	grep -qx 'errno 5' out || { cat out log; atf_fail "no EIO"; }
 	grep -q 'I/O error, dev img0' log || { cat log; atf_fail "nothing in the kernel's log"; }
