@@ -19,7 +19,6 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include "epoll.h"
@@ -314,43 +313,6 @@ long hijack_close_range(long nr, const long a[6])
 		}
 	}
 	return close_gaps(first, last, flags);
-}
-
-/* ---- memory ------------------------------------------------------------------------ */
-
-/* Fills a new mapping from the file; what lies beyond its end stays zero. */
-static long fill(char *mem, size_t len, int rfd, long off)
-{
-	size_t done = 0;
-	long n = 1;
-
-	while (done < len && n > 0) {
-		n = rump(SYS_pread64, rfd, (long)(mem + done), len - done, off + (long)done);
-		if (n > 0)
-			done += n;
-	}
-	return n < 0 ? n : 0;
-}
-
-/* A private mapping is a copy, made now; a shared one cannot be had. */
-long hijack_mmap(long nr, const long a[6])
-{
-	int rfd = fdmap_rump(a[4]), fixed = (a[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
-	long mem, err;
-
-	if (rfd < 0)
-		return host_pass(nr, a);
-	if ((a[3] & MAP_TYPE) != MAP_PRIVATE)
-		return -ENODEV;
-	mem = host(nr, a[0], a[1], PROT_READ | PROT_WRITE, a[3] | MAP_ANONYMOUS, -1, 0);
-	if (host_failed(mem))
-		return mem;
-	err = fill((char *)mem, a[1], rfd, a[5]);
-	if (err == 0)
-		err = host(SYS_mprotect, mem, a[1], a[2]);
-	if (err < 0 && !fixed)
-		host(SYS_munmap, mem, a[1]);
-	return err < 0 ? err : mem;
 }
 
 /* io_uring would carry rump descriptors past us: programs then do without it. */
