@@ -143,6 +143,9 @@ int hijack_want(long nr, const long a[6])
 		return 0;
 	case HOW_mmap:
 		return !(a[3] & MAP_ANONYMOUS) && not_host(a[4]);
+	case HOW_mremap:
+	case HOW_msync:
+		return map_maybe(a[0], a[1] ? a[1] : 1);
 	case HOW_dup:
 		return not_host(a[0]) || (nr != SYS_dup && not_host(a[1]));
 	case HOW_recvmsg:

@@ -165,7 +165,7 @@ static void handler(int sig, siginfo_t *info, void *context)
 	unsigned int i, n = atomic_load(&nranges);
 
 	if (info->si_code > 0) {
-		if (sig == SIGBUS && replace(info))
+		if (sig == SIGBUS && (replace(info) || ram_repair(info->si_addr)))
 			return;
 		for (i = 0; i < n; i++) {
 			if (pc >= ranges[i].start && pc < ranges[i].end) {

@@ -40,6 +40,15 @@ void console_init(void);
 /* RAM in children of fork(2): copied along (shared) or not; and its end here. */
 void ram_inherit(int yes);
 void ram_free(void);
+/*
+ * A page of RAM becomes that of fd at off, which has the same contents; and RAM's own
+ * again, with what is in it by then.  -ENOMEM: the host counts mappings (vm.max_map_count),
+ * and nothing has changed.
+ */
+int ram_replace(void *page, int fd, uint64_t off);
+int ram_restore(void *page);
+/* After a SIGBUS at that address: true if it was such a page, which is RAM's, and zero, now. */
+bool ram_repair(const void *at);
 /* This process is a copy, and has this thread only: nobody else waits. */
 void wait_alone(void);
 /* Once, early. */

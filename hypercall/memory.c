@@ -13,10 +13,16 @@
  * could not be given back to the host singly.
  *
  * One RAM a process: the offsets of rumpuser_ram_map() count from it.
+ *
+ * A page of RAM can be made one of another file (mapfile.c), and RAM's own again, by a
+ * second mapping of all RAM, the spare, from which it is copied in the same way.  If that
+ * file becomes shorter, the page is RAM's again at the next touch, and zero.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
+#include <string.h>
 
 #include "hostcall.h"
 #include "internal.h"
@@ -32,6 +38,8 @@
 
 static char *ram;
 static size_t ram_size;
+static char *spare;			/* all of RAM once more; NULL: no page was ever replaced */
+static _Atomic uint64_t *replaced;	/* a bit for each page */
 
 /* Further mappings of RAM, for ram_inherit(); MAPS_MAX is not reached by what Linux does. */
 #define MAPS_MAX	4096
@@ -138,6 +146,8 @@ void ram_inherit(int yes)
 	unsigned int i;
 
 	host(SYS_madvise, ram, ram_size, advice);
+	if (spare)
+		host(SYS_madvise, spare, ram_size, advice);
 	for (i = 0; i < nmaps; i++)
 		host(SYS_madvise, maps[i].va, maps[i].len, advice);
 }
@@ -147,6 +157,8 @@ void ram_free(void)
 	unsigned int i;
 
 	host(SYS_munmap, ram, ram_size);
+	if (spare)
+		host(SYS_munmap, spare, ram_size);
 	for (i = 0; i < nmaps; i++)
 		host(SYS_munmap, maps[i].va, maps[i].len);
 	nmaps = 0;
@@ -186,4 +198,91 @@ void rumpuser_ram_unmap(void *va, size_t npages)
 {
 	forget_map(va);
 	host(SYS_munmap, va, npages * PAGE);
+}
+
+/* ---- pages that are another file's ------------------------------------------------ */
+
+static size_t page_index(const void *page)
+{
+	return ((const char *)page - ram) / PAGE;
+}
+
+/* The bit of a page changes to yes; whether it has. */
+static bool set_replaced(size_t i, bool yes)
+{
+	uint64_t bit = 1ULL << i % 64;
+
+	return yes ? !(atomic_fetch_or(&replaced[i / 64], bit) & bit) :
+	    (atomic_fetch_and(&replaced[i / 64], ~bit) & bit) != 0;
+}
+
+/* Before the first page is replaced: RAM must be one mapping yet. */
+static long make_spare(void)
+{
+	long bits, va = 0;
+
+	pthread_mutex_lock(&maps_lock);
+	if (!spare) {
+		bits = host(SYS_mmap, 0, ram_size / PAGE / 8, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		va = host_failed(bits) ? bits :
+		    host(SYS_mremap, ram, 0, ram_size, MREMAP_MAYMOVE, 0);
+		if (!host_failed(va)) {
+			host(SYS_madvise, va, ram_size, MADV_DONTFORK);
+			replaced = (_Atomic uint64_t *)bits;
+			spare = (char *)va;
+		} else if (!host_failed(bits)) {
+			host(SYS_munmap, bits, ram_size / PAGE / 8);
+		}
+	}
+	pthread_mutex_unlock(&maps_lock);
+	return host_failed(va) ? va : 0;
+}
+
+int ram_replace(void *page, int fd, uint64_t off)
+{
+	long ret = make_spare();
+
+	if (ret)
+		return ret;
+	ret = host(SYS_mmap, page, PAGE, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_FIXED | MAP_NORESERVE | MAP_POPULATE, fd, off);
+	if (host_failed(ret))
+		return ret;
+	host(SYS_madvise, page, PAGE, MADV_DONTFORK);
+	set_replaced(page_index(page), true);
+	/* Its own memory is of no use meanwhile. */
+	host(SYS_madvise, spare + page_index(page) * PAGE, PAGE, MADV_REMOVE);
+	return 0;
+}
+
+static long bring_back(size_t i)
+{
+	long ret = host(SYS_mremap, spare + i * PAGE, 0, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+	    ram + i * PAGE);
+
+	return host_failed(ret) ? ret : 0;
+}
+
+int ram_restore(void *page)
+{
+	size_t i = page_index(page);
+	long ret;
+
+	memcpy(spare + i * PAGE, page, PAGE);	/* the fault handler may come to help */
+	ret = bring_back(i);
+	if (!ret)
+		set_replaced(i, false);
+	return ret;
+}
+
+bool ram_repair(const void *at)
+{
+	const char *p = at;
+	size_t i;
+
+	if (!spare || p < ram || p >= ram + ram_size)
+		return false;
+	i = page_index(p);
+	return set_replaced(i, false) && bring_back(i) == 0;
 }

@@ -387,9 +387,36 @@ static void want_out(struct rumpuser_sp_chan *c)
 
 static const char nothing[RUMP_SP_HEAD_MAX];
 
+void rumpuser_sp_pass(struct rumpuser_sp_chan *c, int fd)
+{
+	if (c->pass)
+		host(SYS_close, c->pass - 1);
+	c->pass = fd + 1;
+}
+
+int rumpuser_sp_is_relayed(const struct rumpuser_sp_chan *c)
+{
+	return chan_is_relayed(c);
+}
+
+/* The descriptor that goes along with the first byte. */
+static void attach(struct msghdr *mh, int fd, char *ctl, size_t size)
+{
+	struct cmsghdr *cm;
+
+	mh->msg_control = ctl;
+	mh->msg_controllen = size;
+	cm = CMSG_FIRSTHDR(mh);
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cm), &fd, sizeof(fd));
+}
+
 int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *iov,
     unsigned int niov, size_t *donep)
 {
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec piece[SEND_IOV];
 	struct msghdr mh = { .msg_iov = piece };
 	unsigned int i;
@@ -398,7 +425,7 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 
 	/* Once for each message: it may also have to go over the socket. */
 	if (c->ring && !c->by_socket) {
-		if (ring_put(c->ring, iov, niov) == 0)
+		if (ring_put(c->ring, iov, niov, c->pass) == 0)
 			return 0;
 		c->by_socket = 1;
 	}
@@ -419,7 +446,15 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 			c->by_socket = 0;
 			return 0;
 		}
+		if (c->pass)
+			attach(&mh, c->pass - 1, ctl, sizeof(ctl));
 		n = host(SYS_sendmsg, c->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 0 && c->pass) {
+			mh.msg_control = NULL;
+			mh.msg_controllen = 0;
+			host(SYS_close, c->pass - 1);
+			c->pass = 0;
+		}
 		if (n == -EAGAIN) {
 			want_out(c);
 			return __atomic_load_n(&c->eof, __ATOMIC_RELAXED) ? -ECONNRESET : -EAGAIN;

@@ -162,6 +162,8 @@ void chan_free(struct rumpuser_sp_chan *c)
 	host(SYS_close, c->fd);
 	for (i = 0; i < c->nfds; i++)
 		host(SYS_close, c->fds[i]);
+	if (c->pass)
+		host(SYS_close, c->pass - 1);
 	while ((b = c->queue)) {
 		c->queue = b->next;
 		buf_put(c, b);
@@ -178,7 +180,7 @@ void chan_free(struct rumpuser_sp_chan *c)
 	c->out = c->cookie = NULL;
 	c->outcap = c->have = 0;
 	c->nfds = c->queued = 0;
-	c->eof = c->want_out = c->by_socket = 0;
+	c->eof = c->want_out = c->by_socket = c->pass = 0;
 	c->state = FREE;
 	c->gen++;
 	sp_unlock(&c->lock);

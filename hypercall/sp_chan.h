@@ -55,6 +55,7 @@ struct rumpuser_sp_chan {
 	void *cookie;
 	struct sp_ring *ring;		/* sp_ring.c; NULL: the socket only */
 	int by_socket;			/* the message that is being sent is not in there */
+	int pass;			/* 1 + the descriptor that goes along with it, or 0 */
 	void *out;			/* rumpuser_sp_buffer() */
 	size_t outcap;
 	int64_t since;			/* HALF: when it connected */

@@ -248,7 +248,7 @@ void rumpuser_sp_progress(struct rumpuser_sp_chan *c, uint32_t n)
 	__atomic_store_n(&c->ring->shm->progress, n, __ATOMIC_RELEASE);
 }
 
-int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov)
+int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov, int elsewhere)
 {
 	struct rump_sp_ring *shm = r->shm;
 	uint32_t where = RUMP_SP_ON_SOCKET, sleep;
@@ -257,7 +257,7 @@ int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int n
 
 	for (i = 0; i < niov; i++)
 		total += iov[i].len;
-	if (total <= RUMP_SP_RING_ANSWER) {
+	if (total <= RUMP_SP_RING_ANSWER && !elsewhere) {
 		where = RUMP_SP_IN_MEMORY;
 		for (i = 0; i < niov; pos += iov[i++].len)
 			if (iov[i].base && iov[i].base != shm->answer + pos)

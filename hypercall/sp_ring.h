@@ -23,7 +23,7 @@ int ring_release(struct sp_ring *r, struct rumpuser_sp_msg *msg);
  * Puts a message.  0: it is on its way; -EAGAIN: it must go over the socket, where
  * the client looks.
  */
-int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov);
+int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov, int elsewhere);
 /* Where the data of an answer may be put in advance; NULL: not here. */
 void *ring_room(struct sp_ring *r, size_t size, uint32_t *off);
 

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <rump/rump_calls.h>
 
@@ -170,6 +171,7 @@ struct wait {
 	uint64_t reqno;
 	int restarts;			/* a handler with SA_RESTART leaves it alone */
 	int *interrupted;		/* NULL: INTERRUPT is of no use */
+	int *passed;			/* a descriptor that comes along; NULL: none is wanted */
 };
 
 /*
@@ -185,6 +187,26 @@ static int poll_first(const struct wait *w)
 	return tell_interrupt(w->c, w->reqno, w->interrupted);
 }
 
+/* As recv(2); a descriptor that comes along goes to *passed. */
+static long receive(const struct wait *w, void *buf, size_t n)
+{
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { buf, n };
+	struct msghdr mh = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
+	};
+	struct cmsghdr *cm;
+	long r;
+
+	if (!w->passed)
+		return host(SYS_recvfrom, w->c->fd, buf, n, 0, NULL, NULL);
+	r = host(SYS_recvmsg, w->c->fd, &mh, MSG_CMSG_CLOEXEC);
+	cm = r > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
+	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS)
+		memcpy(w->passed, CMSG_DATA(cm), sizeof(*w->passed));
+	return r;
+}
+
 /* The first bytes of an answer, from the socket. */
 static int await_socket(const struct wait *w, struct in *in, size_t fixed, size_t more)
 {
@@ -193,8 +215,7 @@ static int await_socket(const struct wait *w, struct in *in, size_t fixed, size_
 
 	err = poll_first(w);
 	while (!err && in->have < fixed) {
-		r = host(SYS_recvfrom, *in->fd, in->buf + in->have, fixed + more - in->have,
-		    0, NULL, NULL);
+		r = receive(w, in->buf + in->have, fixed + more - in->have);
 		if (r == -EINTR)
 			err = tell_interrupt(w->c, w->reqno, w->interrupted);
 		else if (r <= 0)
@@ -332,9 +353,12 @@ static int request(struct chan *c, struct rump_sp_syscall *req, const struct mar
 	return send_request(c, req, head, m, passfd);
 }
 
-/* One request and its answer.  -EFAULT for bad memory on the way out, with *ret unset. */
+/*
+ * One request and its answer, and what comes along with that (passed may be NULL).  -EFAULT
+ * for bad memory on the way out, with *ret unset.
+ */
 static int exchange(struct chan *c, long nr, const long args[6], int passfd, unsigned int flags,
-    struct marshal *m, long *ret)
+    struct marshal *m, int *passed, long *ret)
 {
 	union {
 		struct rump_sp_syscall req;
@@ -345,7 +369,7 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 	int err, aborted, interrupted = 0;
 	struct wait w = {
 		.c = c, .reqno = ++c->reqno, .restarts = !never_restarts(nr),
-		.interrupted = &interrupted,
+		.interrupted = &interrupted, .passed = passed,
 	};
 
 	u.req.hdr = (struct rump_sp_hdr){
@@ -401,7 +425,7 @@ long remote_syscall(long nr, const long args[6], int farfd)
 	struct marshal m;
 	struct chan *c;
 	int arg = passed_arg(nr), passfd = arg >= 0 ? (int)args[arg] : farfd;
-	int err;
+	int got = -1, *passed = nr == RUMP_CALL_MAP ? &got : NULL, err;
 	long ret;
 
 	if (arg >= 0 && passfd < 0)
@@ -418,17 +442,21 @@ long remote_syscall(long nr, const long args[6], int farfd)
 		goto out;
 	}
 	marshal(&m, nr, args);
-	err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, &ret);
+	err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, &ret);
 	if (err == -EFAULT) {
 		/* The call itself is to find the bad address, or another error first. */
 		m.nsegs = m.nouts = 0;
 		m.size = 0;
-		err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, &ret);
+		err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, &ret);
 	}
 	if (err == -EBADF && arg >= 0)
 		ret = -EBADF;		/* nothing was sent: it is no descriptor */
 	else if (err)
 		ret = lost(c, err);
+	if (err && got >= 0)
+		host(SYS_close, got);
+	if (!err && passed && ret >= 0)
+		ret = got >= 0 ? got : -EMFILE;
 	chan_put(c);
 out:
 	if (nr == RUMP_CALL_FD_ATTACH)

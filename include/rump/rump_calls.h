@@ -51,6 +51,27 @@
 #define RUMP_NETIF_ADD		0
 #define RUMP_NETIF_DEL		1
 #define RUMP_NETIF_LIST		2
-#define RUMP_CALL_END		(RUMP_CALL_BASE + 4)
+/*
+ * map(int rfd, uint64_t off, uint64_t len, int flags): a descriptor of the host, the caller's,
+ * whose memory [off, off + len) is that of the file which rfd has open: to be mapped shared,
+ * and closed.  flags: what the mapping is to allow besides reading.  It can be mapped for
+ * writing if rfd can be written to.  -ENODEV: it cannot be mapped, or the kernel is on another
+ * host; -EACCES; -EPERM: EXEC, from a file system mounted noexec; -ENOMEM: more than half of
+ * the kernel's memory would be mapped.
+ */
+#define RUMP_CALL_MAP		(RUMP_CALL_BASE + 4)
+#define RUMP_MAP_WRITE		1
+#define RUMP_MAP_EXEC		2
+/*
+ * mapped(int op, uint64_t id, uint64_t off, uint64_t len): of the memory whose name is
+ * "rump-map-ID" in /proc/PID/maps, [off, off + len) is to be written to the file, waiting for
+ * that (SYNC) or not; or is to be there, because a mapping has grown (WANT).  -ENOENT: there is
+ * no such memory.
+ */
+#define RUMP_CALL_MAPPED	(RUMP_CALL_BASE + 5)
+#define RUMP_MAPPED_SYNC	0
+#define RUMP_MAPPED_ASYNC	1
+#define RUMP_MAPPED_WANT	2
+#define RUMP_CALL_END		(RUMP_CALL_BASE + 6)
 
 #endif

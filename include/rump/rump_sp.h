@@ -190,7 +190,8 @@ struct rump_sp_sig {
 };
 
 /*
- * REPLY.  Outs follow; then the signals that the call raised (SIGPIPE, ...),
+ * REPLY.  That of RUMP_CALL_MAP brings the descriptor (hdr.nfds), if it succeeds, and so goes
+ * over the socket.  Outs follow; then the signals that the call raised (SIGPIPE, ...),
  * to be raised at the client's thread; then the data of the outs, in their
  * order, with gaps that mean nothing; then padding.
  */

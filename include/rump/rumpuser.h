@@ -114,6 +114,23 @@ int rumpuser_ram_map(const uint64_t *offsets, size_t npages, void **vap);
 void rumpuser_ram_unmap(void *va, size_t npages);
 
 /*
+ * Memory that pages of a file share with the programs which have mapped it (hypercall/
+ * mapfile.c).  create: a handle, or -errno; id is part of its name in /proc/PID/maps.  open:
+ * a descriptor for a program to map, which is the caller's; -EACCES, -ENOENT: no /proc.
+ * used: 1 while there is such a descriptor, or a mapping of one.  bind: the page of RAM
+ * becomes that of the memory at off, with what is in the page; nobody may write to it
+ * meanwhile.  unbind: it is RAM again, a copy; failure leaves it as it was.
+ */
+#define RUMPUSER_MAP_NAME	"rump-map-"
+int rumpuser_map_create(uint64_t id);
+int rumpuser_map_open(int map, int writable);
+int rumpuser_map_resize(int map, uint64_t size);
+int rumpuser_map_used(int map);
+int rumpuser_map_bind(int map, uint64_t off, void *page);
+int rumpuser_map_unbind(void *page);
+void rumpuser_map_close(int map);
+
+/*
  * Fault fix-up.  A SIGSEGV or SIGBUS whose program counter lies in
  * [start, end) resumes at fixup with all other registers kept; every other
  * fault goes to the handler that the program had before.

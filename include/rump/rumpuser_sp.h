@@ -90,6 +90,11 @@ void rumpuser_sp_progress(struct rumpuser_sp_chan *chan, uint32_t n);
 int rumpuser_sp_send(struct rumpuser_sp_chan *chan, const struct rumpuser_iovec *iov,
     unsigned int niov, size_t *donep);
 
+/* A descriptor of the host goes along with the next message that is sent, and is closed. */
+void rumpuser_sp_pass(struct rumpuser_sp_chan *chan, int fd);
+/* 1: the client is on another host, and shares no memory with us. */
+int rumpuser_sp_is_relayed(const struct rumpuser_sp_chan *chan);
+
 /*
  * RING: makes shared memory and answers.  -ECONNRESET.  From now on next() finds
  * messages there, too, and send() prefers it.

@@ -52,6 +52,8 @@ int rump_init(void);
  * rest.  Nothing is freed.
  */
 int rumpk_shutdown(void);
+/* No file is mapped from now on; what programs have written is the files'. */
+int rumpk_unmap_all(void);
 
 /*
  * A block device "/dev/NAME" on a handle of rumpuser_blk_open(); partitions are

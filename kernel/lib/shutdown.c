@@ -43,6 +43,7 @@ static int shut_down(void)
 	if (!err)
 		drop_files();
 	rumpk_net_del_all();
+	rumpk_unmap_all();
 	mount_undo_all();
 	rump_syscall(SYS_sync, 0, 0, 0, 0, 0, 0);
 	err = rumpk_shutdown();

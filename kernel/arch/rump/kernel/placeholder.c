@@ -401,6 +401,9 @@ long rump_private_call(long nr, const long args[6])
 	case RUMP_CALL_NETIF:
 		return rump_netif_call(args[0], (const char __user *)args[1],
 				       (char __user *)args[2], args[3]);
+	case RUMP_CALL_MAP:
+	case RUMP_CALL_MAPPED:
+		return rump_map_call(nr, args);
 	}
 	return -ENOSYS;
 }

@@ -150,6 +150,16 @@ long rump_ph_close(unsigned int fd);
 void rump_ph_gone(void *cookie);
 bool rump_ph_of(struct file *file);
 
+/*
+ * mapfile.c: while there are mapped files, a call that may concern them is between before
+ * and after.  look: a program may have unmapped something, by its end.
+ */
+extern int rump_nmaps;
+void rump_map_before(long nr, const long args[6]);
+void rump_map_after(void);
+void rump_map_look(void);
+long rump_map_call(long nr, const long args[6]);
+
 /* memory.c */
 void rump_memory_fed(void);
 

@@ -64,6 +64,7 @@ static void handle_event(struct sp_task *st, unsigned int ev)
 		if (READ_ONCE(st->in_call))
 			interrupt_call(st);
 		sp_proc_left(st->proc);
+		rump_map_look();
 	}
 	smp_mb();
 	if (ev & RUMPUSER_SP_INTR && READ_ONCE(st->in_call) &&
@@ -169,7 +170,14 @@ static long make_call(struct sp_task *st)
 		if (nr == RUMP_CALL_FD_ATTACH)
 			msg->fd = -1;
 	}
+	if (nr == RUMP_CALL_MAP && rumpuser_sp_is_relayed(st->chan))
+		return -ENODEV;
 	ret = rump_do_syscall(nr, args);
+	if (nr == RUMP_CALL_MAP && ret >= 0) {
+		rumpuser_sp_pass(st->chan, ret);
+		st->passing = true;
+		return 0;
+	}
 	if (req->hdr.flags & RUMP_SP_F_ATTACH && ret >= 0) {
 		attach[0] = ret;
 		attach[1] = msg->fd;
@@ -202,8 +210,10 @@ static int send_reply(struct sp_task *st, long ret)
 	if (len % 8)
 		st->iov[niov++] = (struct rumpuser_iovec){ NULL, RUMP_SP_ALIGN(len) - len };
 	r->hdr = (struct rump_sp_hdr){
-		.len = RUMP_SP_ALIGN(len), .type = RUMP_SP_REPLY, .reqno = st->req->hdr.reqno,
+		.len = RUMP_SP_ALIGN(len), .type = RUMP_SP_REPLY, .nfds = st->passing,
+		.reqno = st->req->hdr.reqno,
 	};
+	st->passing = false;
 	r->ret = ret;
 	r->nouts = n;
 	r->nsigs = st->sigs.n;

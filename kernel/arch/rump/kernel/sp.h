@@ -92,6 +92,7 @@ struct sp_task {
 	unsigned long		gaddr;
 	size_t			glen;
 	struct rump_signals	sigs;
+	bool			passing;	/* a descriptor goes along with the answer */
 
 	/* the answer */
 	struct {

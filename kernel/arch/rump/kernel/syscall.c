@@ -174,17 +174,32 @@ static long exit_work(long ret, bool *restart)
 	return ret;
 }
 
+static __always_inline long do_call(long nr, const long args[6])
+{
+	if (likely((unsigned long)nr < NCALLS))
+		return rump_sys_call_table[nr](args[0], args[1], args[2], args[3], args[4],
+					       args[5]);
+	return rump_private_call(nr, args);
+}
+
+static noinline long do_call_mapped(long nr, const long args[6])
+{
+	long ret;
+
+	rump_map_before(nr, args);
+	ret = do_call(nr, args);
+	rump_map_after();
+	return ret;
+}
+
 long rump_do_syscall(long nr, const long args[6])
 {
 	bool restart;
 	long ret;
 
 	for (;;) {
-		if (likely((unsigned long)nr < NCALLS))
-			ret = rump_sys_call_table[nr](args[0], args[1], args[2], args[3], args[4],
-						      args[5]);
-		else
-			ret = rump_private_call(nr, args);
+		ret = likely(!READ_ONCE(rump_nmaps)) ? do_call(nr, args) :
+		    do_call_mapped(nr, args);
 		if (likely(!(read_thread_flags() & _TIF_EXIT_WORK)))
 			return ret;
 		{

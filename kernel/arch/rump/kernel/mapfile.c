@@ -1,0 +1,834 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mapfile.c - files that programs have mapped shared.
+ *
+ * There is one truth: the pages of the file's page cache.  A page that a program maps is
+ * made one of a memfd of the host, one for each file, and stays at its address here
+ * (rumpuser_map_bind()); the program maps the memfd.  So whatever reads and writes the file
+ * in this kernel, by whatever call, works on the very memory that all its programs see, and
+ * nothing is diverted or kept in step.  Embedded or by a server is all the same, and no
+ * program's pointer is followed.
+ *
+ * What a fault would do with an MMU has to be done otherwise:
+ *
+ *  - Nothing comes in when it is touched.  The pages of the mapped part are brought in when it
+ *    is mapped, and those that a call adds before it returns (rump_map_after()).  They stay,
+ *    and at most half of all memory may be such pages: more is ENOMEM.
+ *  - Nothing tells that a page was written to.  It is noticed by its sum, before whatever is
+ *    to write the file back (rump_map_before(), msync), from time to time, and when nobody
+ *    has the file mapped any more.  Then the file system hears of it as of the first write
+ *    after a fault: page_mkwrite(), so that it finds room on the disk and says if it has none.
+ *  - A page that is taken out of the file (truncate, punch a hole, reflink) must not be seen
+ *    any more: free_folio(), which a copy of the mapping's operations has, makes it RAM's
+ *    again; the memfd becomes as long as the file, for SIGBUS past the end; and what has come
+ *    into the place of it is brought in, before the call returns.
+ *
+ * Whether the file is mapped still is asked of the host, not of the programs
+ * (rumpuser_map_used()): when a client has ended, before umount(2), and from time to time.  So it does not matter how a mapping ends.
+ *
+ * Limits: each stretch of pages that do not lie in a row here is a mapping of the host, whose
+ * number is limited (vm.max_map_count).  O_DIRECT sees what was written back, as by msync().
+ * File systems that keep accounts of their own of what is dirty, and whose mmap() needs an MMU
+ * (NFS, 9P), can only be mapped shared for reading.
+ */
+#include <linux/buffer_head.h>
+#include <linux/fs.h>
+#include <linux/file.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <linux/xxhash.h>
+#include <asm/unistd.h>
+#include <rump/rump_calls.h>
+#include <rump/rumpuser.h>
+#include "../../../lib/rumpk.h"
+#include "rump.h"
+
+#define EXTENTS_MAX	1024		/* of what is wanted of a file; then it is all between */
+#define LOOK_EVERY	(5 * HZ)
+
+/* A part of a file that programs have mapped: pages. */
+struct extent {
+	struct list_head	list;		/* in ascending order, with gaps between */
+	pgoff_t			first, last;
+};
+
+/* A page that is the memfd's. */
+struct bound {
+	struct mapfile		*m;
+	struct page		*page;		/* our reference */
+	pgoff_t			index;
+	u64			sum;		/* when we looked last */
+};
+
+struct mapfile {
+	struct list_head	list;
+	struct rcu_head		rcu;
+	refcount_t		ref;
+	u64			id;
+	int			map;		/* the host's handle */
+	struct mutex		lock;		/* of what follows */
+	struct vm_area_struct	*vma;		/* what the file system is told of; vm_file: ours */
+	struct address_space	*mapping;
+	const struct address_space_operations *aops;	/* the file system's own */
+	bool			writable;
+	bool			stale;		/* a page was taken out */
+	bool			dead;		/* is in no list any more */
+	pgoff_t			end;		/* pages that the memfd has */
+	struct list_head	wanted;
+	unsigned int		nwanted;
+	struct xarray		pages;		/* struct bound by index */
+};
+
+int rump_nmaps;					/* how many there are */
+static LIST_HEAD(maps);
+static DEFINE_MUTEX(maps_lock);			/* of the list; inside of a mapfile's lock */
+static DEFINE_SPINLOCK(bound_lock);		/* of by_pfn, all pages, and who is in them */
+static DEFINE_XARRAY(by_pfn);			/* struct bound */
+static unsigned long nbound;			/* under bound_lock */
+
+static void look(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(look_work, look);
+
+/* ---- a copy of the mapping's operations ------------------------------------------ */
+
+/* One for each that was ever in use: somebody may have read the pointer. */
+struct ops_copy {
+	struct address_space_operations	ops;
+	const struct address_space_operations *orig;
+	struct ops_copy			*next;
+};
+static struct ops_copy *copies;			/* under maps_lock */
+
+static bool take_bound(struct bound *b)
+{
+	if (!b)
+		return false;
+	xa_erase(&by_pfn, page_to_pfn(b->page));
+	xa_erase(&b->m->pages, b->index);
+	nbound--;
+	return true;
+}
+
+/* The page of b, which nobody finds any more, and whose folio is locked, is RAM's again. */
+static void release_bound(struct bound *b)
+{
+	int err = rumpuser_map_unbind(page_address(b->page));
+
+	/* It can be used for nothing else while programs see it. */
+	if (WARN_ONCE(err, "a mapped page is lost: %d\n", err))
+		get_page(b->page);
+	put_page(b->page);
+	kfree(b);
+}
+
+/* Upcall of the page cache: the folio, which is locked, is not the file's any more. */
+static void free_folio(struct folio *folio)
+{
+	struct bound *b;
+
+	spin_lock(&bound_lock);
+	b = xa_load(&by_pfn, folio_pfn(folio));
+	if (take_bound(b))
+		WRITE_ONCE(b->m->stale, true);
+	spin_unlock(&bound_lock);
+	if (b)
+		release_bound(b);
+}
+
+static const struct address_space_operations *with_ours(const struct address_space_operations *orig)
+{
+	struct ops_copy *c;
+
+	for (c = copies; c && c->orig != orig; c = c->next)
+		;
+	if (!c) {
+		c = kzalloc(sizeof(*c), GFP_KERNEL);
+		if (!c)
+			return NULL;
+		c->ops = *orig;
+		c->ops.free_folio = free_folio;
+		c->orig = orig;
+		c->next = copies;
+		copies = c;
+	}
+	return &c->ops;
+}
+
+/* ---- pages -------------------------------------------------------------------------- */
+
+static u64 sum_of(struct page *page)
+{
+	return xxh64(page_address(page), PAGE_SIZE, 0);
+}
+
+static pgoff_t pages_of(const struct mapfile *m)
+{
+	return DIV_ROUND_UP_ULL(i_size_read(m->mapping->host), PAGE_SIZE);
+}
+
+static bool too_many(void)
+{
+	return READ_ONCE(nbound) >= totalram_pages() / 2;
+}
+
+/* The folio, locked, is the mapping's, and uptodate. */
+static int bind_locked(struct mapfile *m, struct folio *folio, pgoff_t index)
+{
+	struct bound *b;
+	int err;
+
+	if (xa_load(&m->pages, index))
+		return 0;
+	if (too_many())
+		return -ENOMEM;
+	b = kmalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return -ENOMEM;
+	folio_wait_writeback(folio);
+	*b = (struct bound){ .m = m, .page = folio_file_page(folio, index), .index = index };
+	b->sum = sum_of(b->page);
+	err = xa_reserve(&by_pfn, page_to_pfn(b->page), GFP_KERNEL);
+	if (!err)
+		err = xa_reserve(&m->pages, index, GFP_KERNEL);
+	if (!err)
+		err = rumpuser_map_bind(m->map, (u64)index << PAGE_SHIFT, page_address(b->page));
+	if (err) {
+		xa_release(&by_pfn, page_to_pfn(b->page));
+		xa_release(&m->pages, index);
+		kfree(b);
+		return err;
+	}
+	get_page(b->page);
+	spin_lock(&bound_lock);
+	xa_store(&by_pfn, page_to_pfn(b->page), b, GFP_ATOMIC);	/* reserved: */
+	xa_store(&m->pages, index, b, GFP_ATOMIC);			/* nothing can fail */
+	nbound++;
+	spin_unlock(&bound_lock);
+	return 0;
+}
+
+static int bind(struct mapfile *m, pgoff_t index)
+{
+	struct folio *folio;
+	int err = 0;
+
+	do {
+		folio = read_mapping_folio(m->mapping, index, m->vma->vm_file);
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+		folio_lock(folio);
+		if (folio->mapping == m->mapping && index < pages_of(m))
+			err = bind_locked(m, folio, index);
+		else if (index < pages_of(m))
+			err = -EAGAIN;
+		folio_unlock(folio);
+		folio_put(folio);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* Brings in [first, last], as far as the file has it.  *next: the first one that is not there. */
+static int populate(struct mapfile *m, pgoff_t first, pgoff_t last, pgoff_t *next)
+{
+	struct file_ra_state ra;
+	pgoff_t i, end = pages_of(m);
+	int err = 0;
+
+	file_ra_state_init(&ra, m->mapping);
+	for (i = first; !err && i <= last && i < end; i++) {
+		if (xa_load(&m->pages, i))
+			continue;
+		if (!filemap_range_has_page(m->mapping, (loff_t)i << PAGE_SHIFT,
+					    (loff_t)i << PAGE_SHIFT))
+			page_cache_sync_readahead(m->mapping, &ra, m->vma->vm_file, i,
+						  min(last, end - 1) - i + 1);
+		err = bind(m, i);
+		if (err)
+			break;
+		cond_resched();
+	}
+	*next = i;
+	return err;
+}
+
+/* Ends what is bound in [first, ULONG_MAX]. */
+static void unbind_from(struct mapfile *m, pgoff_t first)
+{
+	struct folio *folio;
+	struct bound *b;
+
+	for (;;) {
+		spin_lock(&bound_lock);
+		b = xa_find(&m->pages, &first, ULONG_MAX, XA_PRESENT);
+		folio = b ? page_folio(b->page) : NULL;
+		if (folio)
+			folio_get(folio);
+		spin_unlock(&bound_lock);
+		if (!folio)
+			break;
+		folio_lock(folio);
+		folio_wait_writeback(folio);
+		spin_lock(&bound_lock);
+		b = xa_load(&m->pages, first);
+		if (!b || page_folio(b->page) != folio)
+			b = NULL;
+		take_bound(b);
+		spin_unlock(&bound_lock);
+		if (b)
+			release_bound(b);
+		folio_unlock(folio);
+		folio_put(folio);
+		cond_resched();
+	}
+}
+
+/* The file's size has changed, or pages of it: with m->lock. */
+static void settle(struct mapfile *m)
+{
+	pgoff_t end = pages_of(m), next = end;
+	struct extent *e;
+	int err = 0;
+
+	if (end == m->end && !READ_ONCE(m->stale))
+		return;
+	if (end < m->end) {
+		unbind_from(m, end);
+		rumpuser_map_resize(m->map, (u64)end << PAGE_SHIFT);
+	}
+	if (xchg(&m->stale, false) || end > m->end)
+		list_for_each_entry(e, &m->wanted, list) {
+			err = populate(m, e->first, e->last, &next);
+			if (err)
+				break;
+		}
+	/* What cannot be brought in cannot be had: SIGBUS. */
+	if (!err || next > m->end)
+		rumpuser_map_resize(m->map, (u64)(err ? next : end) << PAGE_SHIFT);
+	WRITE_ONCE(m->end, end);
+}
+
+/* ---- what programs have written ------------------------------------------------------ */
+
+/* The page, which has changed, is to be written back.  -ENOSPC, -EDQUOT, -EIO. */
+static int make_dirty(struct mapfile *m, struct page *page, pgoff_t index)
+{
+	const struct vm_operations_struct *ops = m->vma->vm_ops;
+	struct folio *folio = page_folio(page);
+	struct vm_fault vmf = {
+		.vma = m->vma, .gfp_mask = GFP_KERNEL, .pgoff = index, .page = page,
+		.flags = FAULT_FLAG_WRITE | FAULT_FLAG_MKWRITE,
+	};
+	vm_fault_t r = 0;
+
+	if (ops && ops->page_mkwrite) {
+		r = ops->page_mkwrite(&vmf);
+		if (r & (VM_FAULT_ERROR | VM_FAULT_NOPAGE))
+			return r & VM_FAULT_NOPAGE ? 0 : r & VM_FAULT_OOM ? -ENOMEM : -ENOSPC;
+	} else {
+		file_update_time(m->vma->vm_file);
+	}
+	if (!(r & VM_FAULT_LOCKED))
+		folio_lock(folio);
+	if (folio->mapping == m->mapping)
+		folio_mark_dirty(folio);
+	folio_unlock(folio);
+	return 0;
+}
+
+/* Notices what was written to in [first, last]: with m->lock. */
+static int scan(struct mapfile *m, pgoff_t first, pgoff_t last)
+{
+	struct page *page;
+	struct bound *b;
+	int err, failed = 0;
+	u64 old = 0, sum;
+
+	if (!m->writable)
+		return 0;
+	for (;; first++) {
+		spin_lock(&bound_lock);
+		b = xa_find(&m->pages, &first, last, XA_PRESENT);
+		page = b ? b->page : NULL;
+		if (b) {
+			get_page(page);
+			old = b->sum;
+		}
+		spin_unlock(&bound_lock);
+		if (!page)
+			break;
+		sum = sum_of(page);
+		if (sum != old) {
+			err = make_dirty(m, page, first);
+			failed = failed ?: err;
+			spin_lock(&bound_lock);
+			b = xa_load(&m->pages, first);
+			if (b && b->page == page && !err)
+				b->sum = sum;
+			spin_unlock(&bound_lock);
+		}
+		put_page(page);
+		cond_resched();
+		if (first == last)
+			break;
+	}
+	if (failed)
+		mapping_set_error(m->mapping, failed);
+	return failed;
+}
+
+/* ---- a file's life --------------------------------------------------------------------- */
+
+static void put_map(struct mapfile *m)
+{
+	if (refcount_dec_and_test(&m->ref))
+		kfree_rcu(m, rcu);
+}
+
+static void close_file(struct mapfile *m)
+{
+	if (m->vma->vm_ops && m->vma->vm_ops->close)
+		m->vma->vm_ops->close(m->vma);
+	/* At once: an umount may be waiting for it. */
+	__fput_sync(m->vma->vm_file);
+	kfree(m->vma);
+}
+
+/* The one behind *id, with a reference, or NULL.  For loops that sleep. */
+static struct mapfile *get_next(u64 *id)
+{
+	struct mapfile *m, *found = NULL;
+
+	/* New ones come at the end, with higher numbers. */
+	rcu_read_lock();
+	list_for_each_entry_rcu(m, &maps, list) {
+		if (m->id > *id && refcount_inc_not_zero(&m->ref)) {
+			found = m;
+			*id = m->id;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/* Nobody has it mapped: with m->lock. */
+static void end_map(struct mapfile *m)
+{
+	struct extent *e, *next;
+
+	scan(m, 0, ULONG_MAX);
+	WRITE_ONCE(m->mapping->a_ops, m->aops);
+	unbind_from(m, 0);
+	list_for_each_entry_safe(e, next, &m->wanted, list)
+		kfree(e);
+	INIT_LIST_HEAD(&m->wanted);
+	m->dead = true;
+	mutex_lock(&maps_lock);
+	list_del_rcu(&m->list);
+	WRITE_ONCE(rump_nmaps, rump_nmaps - 1);
+	mutex_unlock(&maps_lock);
+	close_file(m);
+	rumpuser_map_close(m->map);
+	xa_destroy(&m->pages);
+	put_map(m);
+}
+
+/* Ends what nobody has mapped, and nobody is working on; all, if forced. */
+static void end_unused(bool forced)
+{
+	struct mapfile *m;
+	u64 id = 0;
+
+	while ((m = get_next(&id))) {
+		if (forced)
+			mutex_lock(&m->lock);
+		if (forced || mutex_trylock(&m->lock)) {
+			if (!m->dead && (forced || !rumpuser_map_used(m->map)))
+				end_map(m);
+			mutex_unlock(&m->lock);
+		}
+		put_map(m);
+	}
+}
+
+static void look(struct work_struct *unused)
+{
+	struct mapfile *m;
+	u64 id = 0;
+
+	end_unused(false);
+	while ((m = get_next(&id))) {
+		if (mutex_trylock(&m->lock)) {
+			if (!m->dead) {
+				settle(m);
+				scan(m, 0, ULONG_MAX);
+			}
+			mutex_unlock(&m->lock);
+		}
+		put_map(m);
+	}
+	if (READ_ONCE(rump_nmaps))
+		queue_delayed_work(system_unbound_wq, &look_work, LOOK_EVERY);
+}
+
+/* From anywhere. */
+void rump_map_look(void)
+{
+	if (READ_ONCE(rump_nmaps))
+		mod_delayed_work(system_unbound_wq, &look_work, 0);
+}
+
+/* ---- calls that a mapped file must know of ---------------------------------------------- */
+
+static void scan_all(void)
+{
+	struct mapfile *m;
+	u64 id = 0;
+
+	while ((m = get_next(&id))) {
+		mutex_lock(&m->lock);
+		if (!m->dead)
+			scan(m, 0, ULONG_MAX);
+		mutex_unlock(&m->lock);
+		put_map(m);
+	}
+}
+
+static void scan_file(unsigned int fd)
+{
+	struct file *file = fget(fd);
+	struct mapfile *m;
+	u64 id = 0;
+
+	while (file && (m = get_next(&id))) {
+		if (m->mapping == file->f_mapping || m->mapping->host == d_real_inode(file_dentry(file))) {
+			mutex_lock(&m->lock);
+			if (!m->dead)
+				scan(m, 0, ULONG_MAX);
+			mutex_unlock(&m->lock);
+		}
+		put_map(m);
+	}
+	if (file)
+		fput(file);
+}
+
+void rump_map_before(long nr, const long args[6])
+{
+	switch (nr) {
+	case __NR_fsync: case __NR_fdatasync: case __NR_sync_file_range:
+	case __NR_copy_file_range:
+		scan_file(args[0]);
+		break;
+	case __NR_ioctl:
+		if (args[1] == FICLONE || args[1] == FICLONERANGE || args[1] == FIDEDUPERANGE ||
+		    args[1] == FIFREEZE)
+			scan_all();
+		break;
+	case __NR_sync: case __NR_syncfs:
+		scan_all();
+		break;
+	case __NR_umount2:
+		end_unused(false);
+		break;
+	}
+}
+
+static bool changed(const struct mapfile *m)
+{
+	return READ_ONCE(m->stale) || pages_of(m) != READ_ONCE(m->end);
+}
+
+void rump_map_after(void)
+{
+	struct mapfile *m;
+	bool any = false;
+	u64 id = 0;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(m, &maps, list)
+		any |= changed(m);
+	rcu_read_unlock();
+	while (any && (m = get_next(&id))) {
+		if (changed(m)) {
+			mutex_lock(&m->lock);
+			if (!m->dead)
+				settle(m);
+			mutex_unlock(&m->lock);
+		}
+		put_map(m);
+	}
+}
+
+/* ---- mapping ------------------------------------------------------------------------------ */
+
+/* Programs see [first, last] from now on. */
+static int want(struct mapfile *m, pgoff_t first, pgoff_t last)
+{
+	struct extent *e, *next, *new = kmalloc(sizeof(*new), GFP_KERNEL);
+	struct list_head *at = &m->wanted;
+	bool all = m->nwanted >= EXTENTS_MAX;
+
+	if (!new)
+		return -ENOMEM;
+	*new = (struct extent){ .first = first, .last = last };
+	list_for_each_entry_safe(e, next, &m->wanted, list) {
+		if (!all && e->last < first && first - e->last > 1) {
+			at = &e->list;
+		} else if (!all && e->first > last && e->first - last > 1) {
+			break;
+		} else {
+			new->first = min(new->first, e->first);
+			new->last = max(new->last, e->last);
+			list_del(&e->list);
+			kfree(e);
+			m->nwanted--;
+		}
+	}
+	list_add(&new->list, at);
+	m->nwanted++;
+	return 0;
+}
+
+/* Whether folio_mark_dirty() is all that the first write after a fault takes. */
+static bool is_plain(const struct address_space_operations *ops)
+{
+	return ops->dirty_folio == block_dirty_folio || ops->dirty_folio == noop_dirty_folio;
+}
+
+/* A file of ours on what user has open, as if it were mapped: new->vma, new->mapping. */
+static int open_file(struct mapfile *new, struct file *user, bool writable)
+{
+	struct vm_area_struct *vma;
+	struct file *file;
+	int err;
+
+	if (!user->f_op->mmap || !(S_ISREG(file_inode(user)->i_mode) ||
+				   S_ISBLK(file_inode(user)->i_mode)))
+		return -ENODEV;
+	file = dentry_open(&user->f_path, (writable ? O_RDWR : O_RDONLY) | O_LARGEFILE,
+			   current_cred());
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	vma = kmalloc(sizeof(*vma), GFP_KERNEL);
+	if (!vma) {
+		__fput_sync(file);
+		return -ENOMEM;
+	}
+	vma_init(vma, &init_mm);
+	vm_flags_init(vma, VM_READ | VM_MAYREAD | VM_SHARED | VM_MAYSHARE |
+		      (writable ? VM_WRITE | VM_MAYWRITE : 0));
+	vma->vm_file = file;
+	err = call_mmap(file, vma);	/* an overlay's puts another file there */
+	new->mapping = vma->vm_file->f_mapping;
+	new->aops = new->mapping->a_ops;
+	new->writable = writable;
+	if (err == -ENOSYS) {		/* generic_file_mmap(), without an MMU */
+		vma->vm_ops = NULL;
+		err = writable && !is_plain(new->aops) ? -ENODEV : 0;
+	}
+	if (!err && (!new->aops->read_folio || new->aops->free_folio))
+		err = -ENODEV;
+	new->vma = vma;
+	if (err)
+		close_file(new);
+	return err;
+}
+
+/* One that has this mapping, with a reference: with maps_lock. */
+static struct mapfile *find(const struct address_space *mapping)
+{
+	struct mapfile *m;
+
+	list_for_each_entry(m, &maps, list)
+		if (m->mapping == mapping && refcount_inc_not_zero(&m->ref))
+			return m;
+	return NULL;
+}
+
+/* new, which has its file, its lock, and a reference for the list, becomes known. */
+static int begin_map(struct mapfile *new)
+{
+	const struct address_space_operations *ops = with_ours(new->aops);
+	static u64 last_id;
+
+	if (!ops)
+		return -ENOMEM;
+	new->id = ++last_id;
+	new->map = rumpuser_map_create(new->id);
+	if (new->map < 0)
+		return new->map;
+	WRITE_ONCE(new->mapping->a_ops, ops);
+	list_add_tail_rcu(&new->list, &maps);
+	WRITE_ONCE(rump_nmaps, rump_nmaps + 1);
+	queue_delayed_work(system_unbound_wq, &look_work, LOOK_EVERY);
+	return 0;
+}
+
+/* The file that user has open; writable: to be written to.  Locked, with a reference. */
+static struct mapfile *get_map(struct file *user, bool writable)
+{
+	struct mapfile *m, *new = NULL;
+	int err = 0;
+
+	for (;;) {
+		mutex_lock(&maps_lock);
+		m = find(new ? new->mapping : user->f_mapping);
+		if (!m && new)
+			err = begin_map(new);
+		mutex_unlock(&maps_lock);
+		if (!m && new) {
+			m = new;
+			break;
+		}
+		if (m) {
+			mutex_lock(&m->lock);
+			if (!m->dead && (m->writable || !writable || new))
+				break;
+			mutex_unlock(&m->lock);
+			if (m->dead) {
+				put_map(m);
+				continue;
+			}
+			put_map(m);
+		}
+		new = kzalloc(sizeof(*new), GFP_KERNEL);
+		err = new ? open_file(new, user, writable) : -ENOMEM;
+		if (err) {
+			kfree(new);
+			return ERR_PTR(err);
+		}
+		mutex_init(&new->lock);
+		mutex_lock(&new->lock);
+		refcount_set(&new->ref, 2);
+		INIT_LIST_HEAD(&new->wanted);
+		xa_init(&new->pages);
+	}
+	if (m == new && !err)
+		return m;
+	if (m != new && writable && !m->writable) {
+		swap(m->vma, new->vma);
+		m->writable = true;
+	}
+	if (new) {
+		close_file(new);
+		mutex_unlock(&new->lock);
+		kfree(new);
+	}
+	return err ? ERR_PTR(err) : m;
+}
+
+/* A descriptor of the host for the program to map [off, off + len) of rump descriptor fd. */
+static long map_file(int fd, u64 off, u64 len, int flags)
+{
+	struct file *file;
+	struct mapfile *m;
+	pgoff_t next;
+	bool writable;
+	long r;
+
+	if (off % PAGE_SIZE || !len)
+		return -EINVAL;
+	if (off > MAX_LFS_FILESIZE || len > MAX_LFS_FILESIZE - off)
+		return -EOVERFLOW;
+	file = fget(fd);
+	if (!file)
+		return -EBADF;
+	writable = file->f_mode & FMODE_WRITE;
+	r = 0;
+	if (!(file->f_mode & FMODE_READ) || (flags & RUMP_MAP_WRITE && !writable))
+		r = -EACCES;
+	else if (flags & RUMP_MAP_EXEC && path_noexec(&file->f_path))
+		r = -EPERM;
+	m = r ? ERR_PTR(r) : get_map(file, writable);
+	fput(file);
+	if (IS_ERR(m))
+		return PTR_ERR(m);
+	settle(m);
+	r = populate(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT, &next);
+	if (!r)
+		r = want(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT);
+	if (!r)
+		r = rumpuser_map_open(m->map, writable);
+	mutex_unlock(&m->lock);
+	put_map(m);
+	if (r < 0)
+		rump_map_look();
+	return r;
+}
+
+static struct mapfile *find_id(u64 id)
+{
+	struct mapfile *m;
+
+	id--;
+	m = get_next(&id);
+	return m;
+}
+
+static long sync_map(struct mapfile *m, u64 off, u64 len, bool wait)
+{
+	struct file *file = get_file(m->vma->vm_file);
+	int err, err2 = 0;
+
+	err = scan(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT);
+	mutex_unlock(&m->lock);
+	if (wait)
+		err2 = vfs_fsync_range(file, off, off + len - 1, 1);
+	__fput_sync(file);
+	mutex_lock(&m->lock);
+	return err ?: err2;
+}
+
+/* RUMP_CALL_MAPPED */
+static long mapped(int op, u64 id, u64 off, u64 len)
+{
+	struct mapfile *m;
+	pgoff_t next;
+	long r;
+
+	if (!len || off > MAX_LFS_FILESIZE || len > MAX_LFS_FILESIZE - off)
+		return -EINVAL;
+	m = find_id(id);
+	if (!m || m->id != id) {
+		if (m)
+			put_map(m);
+		return -ENOENT;
+	}
+	mutex_lock(&m->lock);
+	if (m->dead) {
+		r = -ENOENT;
+	} else if (op == RUMP_MAPPED_WANT) {
+		r = populate(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT, &next);
+		if (!r)
+			r = want(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT);
+	} else if (op == RUMP_MAPPED_SYNC || op == RUMP_MAPPED_ASYNC) {
+		r = sync_map(m, off, len, op == RUMP_MAPPED_SYNC);
+	} else {
+		r = -EINVAL;
+	}
+	mutex_unlock(&m->lock);
+	put_map(m);
+	return r;
+}
+
+long rump_map_call(long nr, const long args[6])
+{
+	return nr == RUMP_CALL_MAP ? map_file(args[0], args[1], args[2], args[3]) :
+	    mapped(args[0], args[1], args[2], args[3]);
+}
+
+static long end_all(void *unused)
+{
+	end_unused(true);
+	return 0;
+}
+
+int rumpk_unmap_all(void)
+{
+	return rump_call_function(end_all, NULL);
+}
