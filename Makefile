@@ -17,13 +17,22 @@ all:
 # ---- what the user may set -----------------------------------------------------
 
 PREFIX	?= /usr/local
+LIBDIR	?= $(PREFIX)/lib
+# Empty: programs and libraries find each other by the host's dynamic linker, not by where they lie.
+RUNPATH	?= yes
+LINKOPT	?=
 DESTDIR	?=
 KDEBUG	?=
 SANITIZE ?=
 V	?=
 
 CC	= gcc
-OPT	= -O2 -g
+OPT	= -O2 -g $(if $(SANITIZE),,-fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wformat-security)
+
+# What programs were linked with works with libraries of the same ABI: it goes up when a function
+# goes away or changes its meaning (debian/*.symbols, tests/meta/t_abi).
+ABI	:= 1
+VERSION	:= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
 
 # A debugging kernel and a sanitizer build have their own directory.
 comma	:= ,
@@ -36,7 +45,7 @@ B	:= $(O)$(if $(KDEBUG),/kdebug)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)
 
 CPPFLAGS = -Iinclude -I$(B)/include -D_GNU_SOURCE
 CFLAGS	= $(OPT) -std=gnu11 -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -fPIC -fvisibility=hidden $(SANFLAGS) $(CPPFLAGS)
-LDFLAGS	= -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS)
+LDFLAGS	= $(LINKOPT) -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS)
 SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	$(if $(findstring thread,$(SANITIZE)),-Wno-tsan))
 ifneq ($(SANITIZE),)
@@ -50,7 +59,9 @@ say	= $(if $(V),,@printf '  %-7s %s\n' $1 $2;)
 
 # ---- how a fragment declares things -----------------------------------------------
 #
-# $(call library,OUT,SRCS,LIBS,FLAGS)	a shared library that gets installed
+# $(call library,OUT,SRCS,LIBS,FLAGS)	a shared library that gets installed; programs need it as
+#		NAME.so.$(ABI)
+# $(call preload,OUT,SRCS,LIBS,FLAGS)	one that nobody links, so that its name has no version
 # $(call shared,OUT,SRCS,LIBS,FLAGS)	one that does not (tests)
 # $(call program,OUT,SRCS,LIBS,FLAGS)	a program
 #	OUT	where, below $(B): hypercall/librumpuser.so, tools/rump
@@ -77,13 +88,14 @@ GENHEADERS :=
 ALL	:=
 TESTS	:=
 LIBRARIES :=
+PRELOADS :=
 OBJS	:=
 SRCS	:=
 
 outdir	= $(patsubst %/,%,$(dir $1))
 objects	= $(patsubst %,$(B)/%.o,$(basename $(patsubst $(B)/%,%,$1)))
 # $ORIGIN/../lib for a file one directory below $(B), and so on.
-rpath	= -Wl,-rpath,'$$ORIGIN/$(subst $(space),/,$(patsubst %,..,$(subst /, ,$(call outdir,$1))))/lib'
+rpath	= $(if $(RUNPATH),-Wl$(comma)-rpath$(comma)'$$ORIGIN/$(subst $(space),/,$(patsubst %,..,$(subst /, ,$(call outdir,$1))))/lib')
 scripts	= $(patsubst -Wl$(comma)--version-script=%,%,$(filter -Wl$(comma)--version-script=%,$1))
 # Our libraries need each other: the linker looks for them here, not where a run path seems to point.
 # Renamed into place: a program that runs from $(B) never meets half a library.
@@ -93,19 +105,27 @@ link	= $(CC) $(LDFLAGS) $3 -o $$@.new $(call objects,$2) $(addprefix $(B)/,$4) $
 define link_rule
 OBJS += $(call objects,$2)
 SRCS += $2
-$(B)/$1: $(call objects,$2) $(addprefix $(B)/,$4) $(call scripts,$5) | $(B)/$(dir $1)
+$(B)/$1: $(call objects,$2) $(addprefix $(B)/,$4) $(call scripts,$5) | $(B)/$(dir $1) \
+		$(foreach l,$4,$(B)/lib/$(call soname,$l))
 	$(call say,LINK,$$@)$(call link,$1,$2,$3,$4,$5)
 endef
+# $2: the name that programs need it by, where that is another.
 define library_lists
-LIBRARIES += $1
-ALL += $(B)/$1 $(B)/lib/$(notdir $1)
-$(B)/lib/$(notdir $1): | $(B)/lib/
-	$(Q)ln -sfn ../$1 $$@
+$(if $2,LIBRARIES,PRELOADS) += $1
+ALL += $(B)/$1
+$(foreach l,$(sort $(notdir $1) $2),$(eval $(call library_link,$(B)/lib/$l,../$1)))
+endef
+define library_link
+ALL += $1
+$1: | $(B)/lib/
+	$(Q)ln -sfn $2 $$@
 endef
 
-soflags	= -shared -Wl,-soname,$(notdir $1)
-shared	= $(eval $(call link_rule,$1,$2,$(soflags),$3,$4))
-library	= $(call shared,$1,$2,$3,$4)$(eval $(call library_lists,$1))
+soname	= $(notdir $1).$(ABI)
+so_rule	= $(eval $(call link_rule,$1,$2,-shared -Wl$(comma)-soname$(comma)$5,$3,$4))
+shared	= $(call so_rule,$1,$2,$3,$4,$(notdir $1))
+library	= $(call so_rule,$1,$2,$3,$4,$(soname))$(eval $(call library_lists,$1,$(soname)))
+preload	= $(shared)$(eval $(call library_lists,$1))
 program	= $(eval $(call link_rule,$1,$2,,$3,$4))$(eval ALL += $(B)/$1)
 atf_c	= $(eval $(call link_rule,$1,$2,,$3,-latf-c $4))$(eval TESTS += $1)
 atf_sh	= $(eval TESTS += $1)$(eval $(call atf_sh_rule,$1))

@@ -187,7 +187,8 @@ static void keep(void *arg)
 
 static int find_program(struct keeper *k, char *why)
 {
-	static const char *const places[] = { "../bin/rump_link", "../libexec/rump_link" };
+	/* The library may be in a directory of its machine: lib/x86_64-linux-gnu. */
+	static const char *const places[] = { "../bin/rump_link", "../../bin/rump_link" };
 	Dl_info info;
 	unsigned int i;
 	const char *slash;

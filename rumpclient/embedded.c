@@ -15,6 +15,8 @@
 
 #include "client.h"
 
+#define KERNEL	"librump.so.1"
+
 enum { NONE, LOADING, LOADED, FAILED, LEFT_BEHIND };
 
 typedef long syscall_fn(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
@@ -34,8 +36,8 @@ static void (*joined_fn)(struct rump_keeper *k);
  */
 static void *open_kernel(void)
 {
-	static const char *const places[] = { "librump.so", "../lib/librump.so", "../kernel/librump.so" };
-	void *lib = dlopen("librump.so", RTLD_NOW | RTLD_LOCAL);
+	static const char *const places[] = { KERNEL, "../lib/" KERNEL };
+	void *lib = dlopen(KERNEL, RTLD_NOW | RTLD_LOCAL);
 	char path[4096];
 	const char *slash;
 	unsigned int i;

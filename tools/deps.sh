@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # deps.sh [SET]... - installs the Debian packages that a SET of tasks needs: build,
-# check, demo, lint, programs: what tests/hijack/t_programs tries and skips where it is
-# not there (default: build check demo).  Knows Debian 12 and 13; installs
+# check, demo, lint, bench, deb, programs: what tests/hijack/t_programs tries and skips where it
+# is not there (default: build check demo).  Knows Debian 12 and 13; installs
 # only what is missing, by sudo when not root; says what is missing if it cannot.
 
 set -eu
 
-build='make gcc libc6-dev binutils bc bison flex perl xz-utils libelf-dev liburing-dev libcryptsetup-dev libssl-dev
+build='make gcc libc6-dev binutils bc bison flex perl python3 xz-utils libelf-dev liburing-dev libcryptsetup-dev libssl-dev
 	libslirp-dev libvdeplug-dev linux-source-6.12'
 check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtools
 	iproute2 curl python3 procps acl attr fdisk cryptsetup-bin mdadm exfatprogs squashfs-tools xorriso strace
@@ -20,7 +20,8 @@ lint='clang-tidy cppcheck'
 programs='nginx-light curl wget redis-server redis-tools postgresql openssh-server openssh-client
 	git nodejs default-jdk-headless iperf3 socat bash rsync sqlite3 iputils-ping nftables
 	firefox-esr golang-go libjemalloc2 libtcmalloc-minimal4'
-bench='nginx-light wrk fuse2fs'
+bench='nginx-light wrk fuse2fs redis-server redis-tools postgresql iperf3'
+deb='debhelper dpkg-dev lintian'
 
 die()
 {
@@ -38,7 +39,8 @@ for set in "${@:-build check demo}"; do
 		lint)	want="$want $lint" ;;
 		programs) want="$want $programs" ;;
 		bench)	want="$want $bench" ;;
-		*)	die "'$s': no such set; there are: build, check, demo, lint, bench" ;;
+		deb)	want="$want $deb" ;;
+		*)	die "'$s': no such set; there are: build, check, demo, lint, bench, deb, programs" ;;
 		esac
 	done
 done

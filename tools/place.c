@@ -64,7 +64,8 @@ void rump_relay_path(char path[PATH_MAX])
 void rump_environment(const char *server)
 {
 	static const char *const places[] = {
-		"../hijack/librumphijack.so", "../lib/librumphijack.so", NULL
+		"../hijack/librumphijack.so", "../lib/librumphijack.so",
+		"../lib/x86_64-linux-gnu/librumphijack.so", NULL
 	};
 	const char *old = getenv("LD_PRELOAD");
 	char hijack[PATH_MAX], *value;

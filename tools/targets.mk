@@ -10,6 +10,7 @@ help:
 	@echo 'make soak         a million forks, 50,000 connections; hours'
 	@echo 'make demo         install what is needed, build, show it working'
 	@echo 'make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
+	@echo 'make deb          Debian packages, in $(O)/deb; builds the kernel once more'
 	@echo 'make lint         clang-tidy and cppcheck'
 	@echo 'make clean        remove what was built (the unpacked kernel source stays)'
 	@echo 'make distclean    remove build/'
@@ -24,19 +25,31 @@ demo:
 	tools/demo.sh
 
 bindir	= $(DESTDIR)$(PREFIX)/bin
-libdir	= $(DESTDIR)$(PREFIX)/lib
+libdir	= $(DESTDIR)$(LIBDIR)
 incdir	= $(DESTDIR)$(PREFIX)/include/rump
 mandir	= $(DESTDIR)$(PREFIX)/share/man
 docdir	= $(DESTDIR)$(PREFIX)/share/doc/rump
+pcdir	= $(DESTDIR)$(LIBDIR)/pkgconfig
 
-# A page goes to the section that its name ends in.
+# $(call pkgconfig,NAME,WHAT,LIBS)
+pkgconfig = printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$(LIBDIR)' '' \
+	'Name: $1' 'Description: $2' 'Version: $(VERSION)' 'Cflags: -I$${includedir}' \
+	'Libs: -L$${libdir} $3' >$(pcdir)/$1.pc
+
+# A page goes to the section that its name ends in.  Where LIBDIR is not PREFIX/lib, it is one that
+# the host's dynamic linker knows.
 install: all
-	install -d $(bindir) $(libdir) $(incdir) $(docdir)
+	install -d $(bindir) $(libdir) $(incdir) $(docdir) $(pcdir)
 	install -m 755 $(addprefix $(B)/,$(BIN) $(SBIN)) $(bindir)
-	install -m 755 $(addprefix $(B)/,$(LIBRARIES)) $(libdir)
+	$(foreach l,$(LIBRARIES),install -m 644 $(B)/$l $(libdir)/$(call soname,$l) && \
+		ln -sfn $(call soname,$l) $(libdir)/$(notdir $l) &&) :
+	install -m 644 $(addprefix $(B)/,$(PRELOADS)) $(libdir)
 	install -m 644 $(HEADERS) $(filter $(B)/include/rump/%,$(GENHEADERS)) $(incdir)
 	install -m 644 README.md LICENSE $(docdir)
 	install -m 644 kernel/LICENSE $(docdir)/LICENSE.kernel
+	$(call pkgconfig,rump,a Linux kernel as a library,-lrump -lrumpuser)
+	$(call pkgconfig,rumpclient,system calls of a rump kernel in this process or in a server,-lrumpclient)
+	$(call pkgconfig,ukfs,files in file system images,-lukfs -lrump -lrumpuser)
 	$(foreach m,$(MAN),install -D -m 644 $m $(mandir)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m) &&) :
 
 clean:
@@ -55,4 +68,23 @@ $(LINTS): %.lint: % $(GENHEADERS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr --suppressions-list=tools/cppcheck.txt \
 	    --enable=warning,performance,portability $(CPPFLAGS) $*
 
-.PHONY: help deps demo install clean distclean lint $(LINTS)
+# ---- Debian packages -----------------------------------------------------------------
+
+# From a copy of what belongs to the tree, in a directory of its own: so the build sees no other, and
+# what is made here does not depend on what was made before.
+DEBDIR	= $(O)/deb
+DEBSRC	= $(DEBDIR)/rump-$(VERSION)
+
+deb:
+	tools/deps.sh build deb
+	rm -rf $(DEBDIR)
+	mkdir -p $(DEBSRC)
+	git ls-files -co --exclude-standard -z | xargs -0 cp --parents -Pt $(DEBSRC)
+	cd $(DEBSRC) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -b -us -uc $(DEBFLAGS)
+	cd $(DEBDIR) && lintian --fail-on error,warning --tag-display-limit 0 *.changes
+
+# What dpkg-gensymbols wants to know of a library; after functions were added.
+symbols: all
+	tools/symbols.sh $(B)
+
+.PHONY: deb symbols help deps demo install clean distclean lint $(LINTS)

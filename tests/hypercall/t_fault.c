@@ -40,7 +40,7 @@ ATF_TC_BODY(fixup, tc)
 	int fd = mkstemp(template), i;
 
 	install();
-	ftruncate(fd, 4096);
+	ATF_REQUIRE_EQ(0, ftruncate(fd, 4096));
 	map = mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0);
 	for (i = 0; i < 1000; i++) {
 		ATF_CHECK_EQ(0, peek(map));

@@ -11,7 +11,7 @@ spdx_body()
 	git -C "$TOP" ls-files -co --exclude-standard | while read -r f; do
 		[ -f "$TOP/$f" ] || continue
 		case $f in
-		*LICENSE | *.md | .gitignore | *.tsv | *.svg | *.map | *_defconfig | *.png) continue ;;
+		*LICENSE | *.md | .gitignore | debian/changelog | debian/copyright | debian/source/* | *.tsv | *.svg | *.map | *_defconfig | *.png) continue ;;
 		tests/*/data/* | tests/LESSONS) continue ;;
 		kernel/*) want=GPL-2.0-only ;;
 		*) want=BSD-2-Clause ;;
