@@ -42,6 +42,8 @@ static struct {
 	struct drivespec *drives;
 	char **drive_args;
 	int ndrives;
+	char **modules;		/* FILE[,NAME=VALUE]... */
+	int nmodules;
 	char **mounts;
 	int nmounts;
 	char **netifs;
@@ -65,13 +67,14 @@ static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *fmt,
 }
 
 static const char usage_text[] =
-"usage: rump_server [-s] [-c NCPU] [-r MEMORY] [-d DRIVESPEC]... [-m MOUNTSPEC]...\n"
-"                   [-i IFSPEC]... URL [URL]\n"
+"usage: rump_server [-s] [-c NCPU] [-r MEMORY] [-m MODULE]... [-d DRIVESPEC]...\n"
+"                   [-M MOUNTSPEC]... [-i IFSPEC]... URL [URL]\n"
 "  -s, --stay           stay in the foreground\n"
 "  -c, --ncpu NCPU      virtual CPUs of the kernel (1)\n"
 "  -r, --memory MEMORY  its memory, in bytes or with a suffix k, m, g\n"
 "  -d, --drive key=/dev/NAME,hostpath=FILE,size=host|N[,offset=N][,ro]\n"
-"  -m, --mount SOURCE:DIR[,type=T][,ro][,part=N]\n"
+"  -m, --module FILE.ko[,NAME=VALUE]...\n"
+"  -M, --mount SOURCE:DIR[,type=T][,ro][,part=N]\n"
 "  -i, --interface NAME,link=KIND[:WHERE][,mac=..][,mtu=N][,queues=N][,WORD[=VALUE]]...\n"
 "  -v, --verbose        the kernel's messages go to stderr\n"
 "  --allow-uid USER     this user's programs may be clients, too; also a number\n"
@@ -166,7 +169,8 @@ static void parse_options(int argc, char **argv)
 		{ "ncpu", required_argument, NULL, 'c' },
 		{ "memory", required_argument, NULL, 'r' },
 		{ "drive", required_argument, NULL, 'd' },
-		{ "mount", required_argument, NULL, 'm' },
+		{ "module", required_argument, NULL, 'm' },
+		{ "mount", required_argument, NULL, 'M' },
 		{ "interface", required_argument, NULL, 'i' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -181,7 +185,7 @@ static void parse_options(int argc, char **argv)
 	uint64_t bytes;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "sc:r:d:m:i:vh", longs, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "sc:r:m:d:M:i:vh", longs, NULL)) >= 0) {
 		switch (c) {
 		case 's':
 			opt.foreground = 1;
@@ -200,6 +204,9 @@ static void parse_options(int argc, char **argv)
 			add_drive(optarg);
 			break;
 		case 'm':
+			append(&opt.modules, &opt.nmodules, optarg);
+			break;
+		case 'M':
 			append(&opt.mounts, &opt.nmounts, optarg);
 			break;
 		case 'i':
@@ -277,6 +284,22 @@ static void raise_threads_max(void)
 	rump_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
+/* FILE[,NAME=VALUE]...; Linux wants blanks between parameters. */
+static int load_module(char *spec)
+{
+	char *args = strchrnul(spec, ','), *at;
+	int err;
+
+	if (*args)
+		*args++ = '\0';
+	for (at = args; (at = strchr(at, ',')); )
+		*at = ' ';
+	err = rump_module_load(spec, args);
+	if (err)
+		fprintf(stderr, "rump_server: -m %s: %s\n", spec, strerror(-err));
+	return err;
+}
+
 /* Everything until clients can come; after one line on stderr, nonzero. */
 static int start(void)
 {
@@ -290,6 +313,11 @@ static int start(void)
 	if (err)
 		return err;
 	raise_threads_max();
+	for (i = 0; i < opt.nmodules; i++) {
+		err = load_module(opt.modules[i]);
+		if (err)
+			return err;
+	}
 	for (i = 0; i < opt.ndrives; i++) {
 		const struct drivespec *d = &opt.drives[i];
 

@@ -27,6 +27,8 @@ int cmd_run(int argc, char **argv);
 int cmd_halt(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_if(int argc, char **argv);
+int cmd_insmod(int argc, char **argv);
+int cmd_rmmod(int argc, char **argv);
 int cmd_topo(int argc, char **argv);
 
 #endif

@@ -97,7 +97,7 @@ static void parse_options(int argc, char **argv)
 			opt.server = optarg;
 			break;
 		case 'm':
-			server_arg("-m");
+			server_arg("-M");
 			server_arg(optarg);
 			break;
 		case 'n':
@@ -128,7 +128,7 @@ static void parse_options(int argc, char **argv)
 		die(1, "run: the program to run is missing");
 	if (opt.server && opt.nargs > 1)
 		die(1, "run: %s is for a kernel of its own, and not possible with --server",
-		    opt.args[1][1] == 'm' ? "--mount" : opt.args[1][1] == 'i' ? "--if" :
+		    opt.args[1][1] == 'M' ? "--mount" : opt.args[1][1] == 'i' ? "--if" :
 		    "an option of the kernel");
 	opt.program = argv + optind;
 	refuse_outsider();

@@ -98,6 +98,15 @@ int rump_pub_netif_create(const char *spec);
 int rump_pub_netif_destroy(const char *name);	/* -ENODEV */
 
 /*
+ * Loads the kernel module in the host's file path, built against this kernel (examples/module),
+ * with the parameters args ("NAME=VALUE ...", or NULL); and unloads it by its name.
+ * Why a module is refused, the kernel says on stderr.  Errors are those of init_module(2) and
+ * delete_module(2): -ENOEXEC, -EEXIST; -EBUSY: it is in use.
+ */
+int rump_module_load(const char *path, const char *args);
+int rump_module_unload(const char *name);
+
+/*
  * Hands the kernel to a keeper, a process of its own, where it goes on as a server, and
  * the calling process's process in it as that of the client who shows id and secret on
  * url as a THREAD (<rump/rump_sp.h>).  From then on all calls here give -RUMP_EMOVED

@@ -131,6 +131,15 @@ int rumpuser_map_unbind(void *page);
 void rumpuser_map_close(int map);
 
 /*
+ * Memory for code and data that is linked to the kernel (its modules): size bytes, whole
+ * pages, zeroed, writable, within 2 GB of near on either side.  -ENOMEM: there is no room.
+ * seal: from now on it can be executed, and no longer written.
+ */
+int rumpuser_code_alloc(const void *near, size_t size, void **p);
+int rumpuser_code_seal(void *p, size_t size);
+void rumpuser_code_free(void *p, size_t size);
+
+/*
  * Fault fix-up.  A SIGSEGV or SIGBUS whose program counter lies in
  * [start, end) resumes at fixup with all other registers kept; every other
  * fault goes to the handler that the program had before.

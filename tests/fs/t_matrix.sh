@@ -84,7 +84,7 @@ matrix() {
 	features=$*
 	truncate -s $(value size $size) disk.img
 	$mkfs disk.img >mkfs.out 2>&1 || { cat mkfs.out; atf_fail "$mkfs"; }
-	atf_check $B/server/rump_server -r 128m -m $PWD/disk.img:/m,type=$type $url
+	atf_check $B/server/rump_server -r 128m -M $PWD/disk.img:/m,type=$type $url
 
 	both many $files
 	both times $(value granule 1)

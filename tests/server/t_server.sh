@@ -124,7 +124,7 @@ g, is wanted\n" $server -r "$n" "$url"
 	    $server -d foo "$url"
 	d=key=/dev/a,hostpath=missing,size=host
 	atf_check -s exit:1 -e match:"missing.*No such file" $server -d $d "$url"
-	atf_check -s exit:1 -e match:missing $server -m missing:/mnt "$url"
+	atf_check -s exit:1 -e match:missing $server -M missing:/mnt "$url"
 	atf_check test ! -e s
 }
 
@@ -132,7 +132,7 @@ test_case drive 'a file of the host is a device, mounted, and clean after halt'
 drive_body() {
 	truncate -s 16m img
 	atf_check -o ignore -e ignore mkfs.ext4 -q img
-	atf_check $server -d key=/dev/img,hostpath=img,size=host -m /dev/img:/mnt,type=ext4 "$url"
+	atf_check $server -d key=/dev/img,hostpath=img,size=host -M /dev/img:/mnt,type=ext4 "$url"
 	# one writer at a time
 	atf_check -s exit:1 -e match:'img' $server -d key=/dev/img,hostpath=img,size=host unix://$PWD/s2
 	atf_check $rump halt "$url"

@@ -202,7 +202,7 @@ ATF_TC_BODY(pinned_pages, tc)
 	/* every direct read and write of a file system is of a pinned page */
 	ATF_REQUIRE_EQ(system("truncate -s 120m img && mkfs.btrfs -q img >/dev/null"), 0);
 	client_start_with((const char *const[]){ "-d", "key=/dev/img,hostpath=img,size=host",
-	    "-m", "/dev/img:/mnt,type=btrfs", NULL });
+	    "-M", "/dev/img:/mnt,type=btrfs", NULL });
 	fd = MUST(open, "/mnt/f", O_RDWR | O_CREAT | O_DIRECT, 0600);
 	MUST(ftruncate, fd, 65536);
 	MUST(pipe2, p, O_NONBLOCK);

@@ -52,6 +52,12 @@ SECTIONS
 		. = ALIGN(8);
 		BOUNDED_SECTION_BY(__param, ___param)
 		BOUNDED_SECTION_BY(__modver, ___modver)
+		/* what modules may use */
+		BOUNDED_SECTION_PRE_LABEL(__ksymtab, __ksymtab, __start_, __stop_)
+		BOUNDED_SECTION_PRE_LABEL(__ksymtab_gpl, __ksymtab_gpl, __start_, __stop_)
+		*(__ksymtab_strings)
+		__start___kcrctab = .;		/* for MODVERSIONS only */
+		__start___kcrctab_gpl = .;
 		__start___ex_table = .;
 		__stop___ex_table = .;
 		*(.ref.rodata)

@@ -160,6 +160,9 @@ void rump_map_after(void);
 void rump_map_look(void);
 long rump_map_call(long nr, const long args[6]);
 
+/* module.c: rumpuser_symbol(), also for modules' functions */
+int rump_symbol(unsigned long addr, char *buf, size_t len);
+
 /* memory.c */
 void rump_memory_fed(void);
 

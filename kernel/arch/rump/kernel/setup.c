@@ -37,7 +37,7 @@ static const struct rumpuser_upcalls upcalls = {
 	.net_done	= rump_net_done,
 };
 
-static void boot(void *unused)
+static void __ref boot(void *unused)
 {
 	start_kernel();
 }

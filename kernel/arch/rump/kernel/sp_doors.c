@@ -25,6 +25,7 @@
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/init.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/sysctl.h>
@@ -135,8 +136,8 @@ struct ctl_table_header *__wrap_register_sysctl_sz(const char *path, struct ctl_
 	return __real_register_sysctl_sz(path, table, n);
 }
 
-void __wrap___register_sysctl_init(const char *path, struct ctl_table *table, const char *name,
-				   size_t n)
+void __init __wrap___register_sysctl_init(const char *path, struct ctl_table *table,
+					  const char *name, size_t n)
 {
 	remember(path, table, n);
 	__real___register_sysctl_init(path, table, name, n);

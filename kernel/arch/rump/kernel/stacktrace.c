@@ -2,8 +2,10 @@
 /*
  * stacktrace.c - backtraces.  With frame pointers (KDEBUG) they are exact; without, every
  * word on the stack that looks like a return address is taken for one and shown with "?".
- * Names come from the host, which reads librump.so's own symbol table.
+ * Names come from the host, which reads librump.so's own symbol table; those of modules from
+ * module.c.
  */
+#include <linux/module.h>
 #include <linux/sched/debug.h>
 #include <linux/sched/task_stack.h>
 #include <linux/stacktrace.h>
@@ -13,7 +15,8 @@
 
 static bool in_text(unsigned long a)
 {
-	return a >= (unsigned long)_stext && a < (unsigned long)_etext;
+	return (a >= (unsigned long)_stext && a < (unsigned long)_etext) ||
+		is_module_text_address(a);
 }
 
 static bool on_stack(struct task_struct *t, unsigned long sp)
@@ -49,7 +52,7 @@ static bool show_one(void *level, unsigned long a)
 {
 	char name[128];
 
-	if (rumpuser_symbol((void *)(a - 1), name, sizeof(name)))
+	if (rump_symbol(a - 1, name, sizeof(name)))
 		snprintf(name, sizeof(name), "%px", (void *)a);
 	printk("%s ? %s\n", (const char *)level, name);
 	return true;

@@ -3,6 +3,8 @@
 #define _ASM_RUMP_CURRENT_H
 
 #ifndef __ASSEMBLY__
+#include <asm/tls.h>
+
 struct task_struct;
 
 /* Constant as long as one task's code runs, so the compiler may keep it. */
@@ -10,7 +12,7 @@ static __always_inline struct task_struct *get_current(void)
 {
 	struct task_struct *t;
 
-	asm("movq rump_tls_vcpu@gottpoff(%%rip), %0\n\t"
+	asm(RUMP_TLS_OFFSET(%0)
 	    "movq %%fs:(%0), %0\n\t"
 	    "movq (%0), %0" : "=r" (t));
 	return t;

@@ -15,6 +15,13 @@
 #define ELF_ET_DYN_BASE	(TASK_SIZE / 3 * 2)
 #define elf_check_arch(x)	((x)->e_machine == ELF_ARCH)
 
+/* Relocations of modules (System V ABI, AMD64 supplement). */
+#define R_X86_64_NONE	0
+#define R_X86_64_64	1
+#define R_X86_64_PC32	2
+#define R_X86_64_PLT32	4
+#define R_X86_64_PC64	24
+
 typedef unsigned long elf_greg_t;
 #define ELF_NGREG	(sizeof(struct pt_regs) / sizeof(elf_greg_t))
 typedef elf_greg_t elf_gregset_t[ELF_NGREG];

@@ -14,6 +14,7 @@
 #ifndef __ASSEMBLY__
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <asm/tls.h>
 
 struct task_struct;
 struct rump_host;
@@ -46,7 +47,7 @@ static __always_inline struct vcpu *this_vcpu(void)
 {
 	struct vcpu *v;
 
-	asm volatile("movq rump_tls_vcpu@gottpoff(%%rip), %0\n\t"
+	asm volatile(RUMP_TLS_OFFSET(%0)
 		     "movq %%fs:(%0), %0" : "=r" (v));
 	return v;
 }

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Kernel modules: examples/module built out of tree, loaded, used, unloaded and loaded again.
+
+. "$(atf_get_srcdir)/../env.sh"
+server=$B/server/rump_server
+rump=$B/tools/rump
+url=unix://$PWD/s
+
+build() {
+	cp -r "$TOP/examples/module" module
+	make -C module KDIR="$KB" >make.log 2>&1 || { cat make.log; atf_fail "the example does not build"; }
+	ko=$PWD/module/counter.ko
+}
+
+test_case() {
+	name=$1 descr=$2
+	atf_test_case "$name" cleanup
+	eval "${name}_head() { atf_set descr '$descr'; }"
+	eval "${name}_cleanup() { . \"\$(atf_get_srcdir)/../env.sh\"; [ ! -S s ] || $B/tools/rump halt unix://\$PWD/s || :; }"
+}
+
+count="$rump run --server $url -- cat /rump/proc/counter"
+
+test_case server 'rump_server -m: parameters, use from several clients, lsmod'
+server_body() {
+	build
+	atf_check -s exit:1 -e match:'^rump_server: -m missing.ko: No such file' $server -m missing.ko "$url"
+	atf_check -e ignore $server -c 2 -m "$ko,start=40" "$url"
+	atf_check -o inline:'41 cat\n' $count
+	atf_check -o inline:'42 cat\n' $count
+	atf_check -o inline:'40\n' $rump run --server "$url" -- cat /rump/sys/module/counter/parameters/start
+	atf_check -o match:'^counter [0-9]+ 0 ' $rump run --server "$url" -- cat /rump/proc/modules
+	# A client of a server that does not trust it can neither unload nor load.
+	atf_check -s exit:1 -e match:'was not started with --trust-clients' $rump rmmod "$url" counter
+	atf_check -s exit:1 -e match:'was not started with --trust-clients' $rump insmod "$url" "$ko"
+	atf_check -o inline:'43 cat\n' $count
+}
+
+test_case insmod 'rump insmod and rmmod: again and again; what is no module, or twice the same, is refused'
+insmod_body() {
+	build
+	atf_check -e ignore $server --trust-clients "$url"
+	atf_check -s exit:1 -e match:'counter: no such module is loaded' $rump rmmod "$url" counter
+	for i in 1 2 3 4 5; do
+		atf_check $rump insmod "$url" "$ko" start=$i
+		atf_check -o inline:"$((i + 1)) cat\n" $count
+		atf_check -s exit:1 -e match:'File exists' $rump insmod "$url" "$ko"
+		atf_check $rump rmmod "$url" counter
+		atf_check -s exit:1 -e match:'No such file' $count
+	done
+	head -c 1000 "$ko" >short.ko
+	atf_check -s exit:1 -e match:'not built for this kernel' $rump insmod "$url" short.ko
+	sed 's/vermagic=6/vermagic=5/' "$ko" >other.ko
+	atf_check -s exit:1 -e match:'not built for this kernel' $rump insmod "$url" other.ko
+	atf_check -s exit:1 -e match:'Unknown error|not built|Invalid' $rump insmod "$url" "$ko" start=nonsense
+	atf_check -o inline:'' $rump run --server "$url" -- cat /rump/proc/modules
+}
+
+test_case embedded 'rump_module_load() and unload(), twice; why it is refused is printed'
+embedded_body() {
+	build
+	atf_check -o match:'^11 ' -o match:'^21 ' -e match:'counter: from 20' \
+	    env RUMP_VERBOSE=1 "$(atf_get_srcdir)/h_module" "$ko"
+	sed 's/vermagic=6/vermagic=5/' "$ko" >other.ko
+	atf_check -s exit:1 -o inline:'Exec format error\n' -e match:'version magic .5' \
+	    "$(atf_get_srcdir)/h_module" "$PWD/other.ko"
+}
+
+atf_init_test_cases() {
+	atf_add_test_case server
+	atf_add_test_case insmod
+	atf_add_test_case embedded
+}
