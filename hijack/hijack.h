@@ -169,6 +169,9 @@ static inline int scope_socket(const struct scope *sc, unsigned int family, int 
 	return on;
 }
 
+/* Where RUMPHIJACK is not set. */
+#define SCOPE_DEFAULT	"path=/rump,socket=all:nolocal"
+
 /*
  * Reads a RUMPHIJACK value into *sc; strings are kept in store (size bytes).
  * 0, or -1 with a message in err that quotes the word.

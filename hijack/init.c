@@ -65,7 +65,7 @@ static void read_scope(void)
 	char err[512];
 
 	if (!words)
-		words = "path=/rump,socket=all:nolocal";
+		words = SCOPE_DEFAULT;
 	if (scope_parse(words, &scope, store, sizeof(store), err, sizeof(err)) < 0)
 		hijack_die("%s", err);
 	words = getenv("RUMPHIJACK_VERBOSE");

@@ -98,8 +98,7 @@ static const char *control(struct rumpuser_sp_chan *c, const struct rump_sp_hdr 
 {
 	if (hdr->type != RUMP_SP_HALT)
 		return "a control connection takes HALT only";
-	if (!atomic_load(&sp_server.may_halt) || !sp_peer_is_owner(&c->cred) ||
-	    chan_is_relayed(c)) {
+	if (!atomic_load(&sp_server.may_halt) || !rumpuser_sp_is_owner(c)) {
 		chan_reply(c, hdr->reqno, -EPERM);
 		return NULL;
 	}

@@ -50,7 +50,7 @@ static struct {
 	int nnetifs;
 	/* for `rump run' */
 	int status_fd;		/* 'R' when ready, 'Q' when ending */
-	int hold_fd;		/* hang-up: end with the last client */
+	int hold_fd;		/* of a pipe, or a pidfd: when it ends, end with the last client */
 	const char *rmdir;	/* the socket's own directory */
 } opt = { .status_fd = -1, .hold_fd = -1 };
 
@@ -350,6 +350,19 @@ static int start(void)
 	return err;
 }
 
+/* If the launcher is not there any more, what it had on stderr is no business of ours. */
+static void leave_terminal(void)
+{
+	struct pollfd p = { .fd = opt.status_fd };
+	int null;
+
+	if (opt.status_fd < 0 || poll(&p, 1, 0) != 1 || !(p.revents & POLLERR))
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, 2);
+}
+
 static void tell_launcher(char c)
 {
 	if (opt.status_fd >= 0)
@@ -362,16 +375,17 @@ static void wait_for_end(int sigfd)
 	struct pollfd p[3] = {
 		{ .fd = sigfd, .events = POLLIN },
 		{ .fd = rumpuser_sp_eventfd(), .events = POLLIN },
-		{ .fd = opt.hold_fd },		/* only its hang-up */
+		{ .fd = opt.hold_fd, .events = POLLIN },
 	};
 	struct signalfd_siginfo si;
 	uint64_t changes;
-	int n, held = opt.hold_fd >= 0, lonely = 0;
+	int n, held = opt.hold_fd >= 0, lonely = 0, grace = GRACE_MS;
+	char c;
 
 	for (;;) {
 		/* Lonely: nobody holds us, no client is there; for a moment at least. */
 		lonely = opt.hold_fd >= 0 && !held && rumpuser_sp_clients() == 0;
-		n = poll(p, 3, lonely ? GRACE_MS : -1);
+		n = poll(p, 3, lonely ? grace : -1);
 		if (n == 0 && rumpuser_sp_clients() == 0)
 			return;
 		if (n < 0)
@@ -383,8 +397,12 @@ static void wait_for_end(int sigfd)
 		    rumpuser_sp_halt_wanted())
 			return;
 		if (p[2].revents) {
+			/* A letter: no process is left that could come. */
+			if (read(p[2].fd, &c, 1) == 1)
+				grace = 0;
 			held = 0;
 			p[2].fd = -1;
+			leave_terminal();
 		}
 	}
 }

@@ -19,7 +19,7 @@ static int receive(int fd, void *buf, size_t n)
 	return recv(fd, buf, n, MSG_WAITALL) == (ssize_t)n;
 }
 
-int cmd_halt(int argc, char **argv)
+int rump_halt(const char *url)
 {
 	struct rump_sp_hello h = {
 		.hdr = { .len = sizeof(h), .type = RUMP_SP_HELLO },
@@ -32,13 +32,10 @@ int cmd_halt(int argc, char **argv)
 	struct rump_sp_hello_reply hr;
 	struct rump_sp_reply r;
 	struct sockaddr_un sun;
-	const char *url, *why;
+	const char *why;
 	socklen_t len;
 	int fd;
 
-	if (argc != 2)
-		die(1, "halt: the URL of one server is wanted");
-	url = argv[1];
 	why = sp_url_parse(url, &sun, &len);
 	if (why)
 		die(1, "%s: %s", url, why);
@@ -73,4 +70,12 @@ int cmd_halt(int argc, char **argv)
 	if (r.ret)
 		die(1, "%s: ended, but: %s", url, strerror(-(int)r.ret));
 	return 0;
+}
+
+int cmd_halt(int argc, char **argv)
+{
+	while (rump_next_option(argc, argv) >= 0)
+		;
+	rump_operands(argc, argv, 1, 1);
+	return rump_halt(argv[optind]);
 }

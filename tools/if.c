@@ -4,9 +4,9 @@
  * (rump_calls.h) as its client.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rump/rump_calls.h>
 #include <rump/rumpclient.h>
@@ -69,23 +69,19 @@ int cmd_if(int argc, char **argv)
 {
 	const char *url = getenv("RUMP_SERVER");
 	unsigned int i;
-	int err;
+	char **op;
 
-	if (argc > 2 && !strcmp(argv[1], "--server")) {
-		url = argv[2];
-		argc -= 2;
-		argv += 2;
-	}
-	for (i = 0; argc > 1 && i < sizeof(ops) / sizeof(ops[0]); i++)
-		if (!strcmp(argv[1], ops[i].name) && argc == 2 + ops[i].args)
+	while (rump_next_option(argc, argv) >= 0)
+		url = optarg;
+	rump_operands(argc, argv, 1, 2);
+	op = argv + optind;
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		if (!strcmp(op[0], ops[i].name) && argc == optind + 1 + ops[i].args)
 			break;
-	if (argc < 2 || i == sizeof(ops) / sizeof(ops[0]))
-		die(1, "if: one of add SPEC, del NAME and list is wanted");
-	if (!url)
-		die(1, "if: --server URL is missing, and RUMP_SERVER is not set");
-	setenv("RUMP_SERVER", url, 1);
-	err = rumpclient_init();
-	if (err)
-		die(1, "%s: %s", url, strerror(err < 0 ? -err : errno));
-	return ops[i].fn(argv[2]);
+	if (i == sizeof(ops) / sizeof(ops[0]))
+		die(EXIT_USAGE, "if: %s: add SPEC, del NAME or list is wanted", op[0]);
+	if (!url || !*url)
+		die(EXIT_USAGE, "if: --server URL is missing, and RUMP_SERVER is not set");
+	rump_connect(url);
+	return ops[i].fn(op[1]);
 }

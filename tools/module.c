@@ -10,18 +10,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <rump/rumpclient.h>
 
 #include "rump.h"
-
-static void join(const char *url)
-{
-	if (setenv("RUMP_SERVER", url, 1))
-		die(1, "out of memory");
-	if (rumpclient_init())
-		exit(1);		/* it has said why */
-}
 
 static const char *why(long err)
 {
@@ -59,19 +52,20 @@ int cmd_insmod(int argc, char **argv)
 	long ret;
 	int fd;
 
-	if (argc < 3)
-		die(1, "insmod: the URL of a server and a file are wanted, then NAME=VALUE...");
-	fd = open(argv[2], O_RDONLY | O_CLOEXEC);
+	while (rump_next_option(argc, argv) >= 0)
+		;
+	rump_operands(argc, argv, 2, -1);
+	argv += optind;
+	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
-		die(1, "insmod: %s: %s", argv[2], strerror(errno));
+		die(1, "insmod: %s: %s", argv[1], strerror(errno));
 	image = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (image == MAP_FAILED)
-		die(1, "insmod: %s: %s", argv[2], strerror(errno));
-	join(argv[1]);
-	ret = rumpclient_syscall(SYS_init_module, (long[6]){ (long)image, st.st_size,
-	    (long)arguments(argv + 3) });
+		die(1, "insmod: %s: %s", argv[1], strerror(errno));
+	rump_connect(argv[0]);
+	ret = RUMP_CALL(SYS_init_module, image, st.st_size, arguments(argv + 2));
 	if (ret < 0)
-		die(1, "insmod: %s: %s", argv[2], why(ret));
+		die(1, "insmod: %s: %s", argv[1], why(ret));
 	return 0;
 }
 
@@ -79,11 +73,13 @@ int cmd_rmmod(int argc, char **argv)
 {
 	long ret;
 
-	if (argc != 3)
-		die(1, "rmmod: the URL of a server and the name of a module are wanted");
-	join(argv[1]);
-	ret = rumpclient_syscall(SYS_delete_module, (long[6]){ (long)argv[2], O_NONBLOCK });
+	while (rump_next_option(argc, argv) >= 0)
+		;
+	rump_operands(argc, argv, 2, 2);
+	argv += optind;
+	rump_connect(argv[0]);
+	ret = RUMP_CALL(SYS_delete_module, argv[1], O_NONBLOCK, 0);
 	if (ret < 0)
-		die(1, "rmmod: %s: %s", argv[2], ret == -ENOENT ? "no such module is loaded" : why(ret));
+		die(1, "rmmod: %s: %s", argv[1], ret == -ENOENT ? "no such module is loaded" : why(ret));
 	return 0;
 }

@@ -73,8 +73,10 @@ void rump_environment(const char *server)
 	find(hijack, "librumphijack.so", places);
 	if (asprintf(&value, "%s%s%s", hijack, old && *old ? ":" : "", old ? old : "") < 0)
 		die(127, "out of memory");
-	if (setenv("LD_PRELOAD", value, 1) || setenv("RUMP_SERVER", server, 1))
+	if (setenv("LD_PRELOAD", value, 1) || (server && setenv("RUMP_SERVER", server, 1)))
 		die(127, "out of memory");
+	if (!server)
+		unsetenv("RUMP_SERVER");
 	free(value);
 }
 

@@ -1,53 +1,127 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * run.c - rump run: a program with librumphijack.so in front of its libc.
- *
- * With --server unix://..., the program simply takes this process over.  With one on
- * another host, a relay is started like a server of its own.  Else a rump_server
- * of its own is started first, at a socket in a directory of its own, and stays
- * as long as this command, or any client, needs it (--hold-fd).  This process then
- * waits for the program, as unnoticeably as it can: signals go on to the program,
- * its end becomes ours.  If no client is left, the end of the server is waited
- * for too, so that an image is unmounted when the command returns.
+ * run.c - rump run and rump exec: a program with librumphijack.so in front of its libc, on
+ * the kernel of a server, one of its own (own.c), or one that is in its process.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <limits.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../hijack/outsider.h"
 #include "../hypercall/sp_url.h"
+#include "own.h"
 #include "rump.h"
+#include "scope.h"
 
-#define SERVER_ARGS_MAX	256
-#define QUIT_MS		1000	/* for the server to see that it is not needed */
+#define SCOPE_OPTIONS	\
+	[PATH] = { 'p', "path", "DIR", "the rump kernel's files are below this path (/rump)" },	\
+	[SOCKET] = { 0, "socket", "KINDS", "its sockets: all, inet, nolocal ..., as in rumphijack(3)" },	\
+	[STATIC] = { 0, "static", "refuse|host", "programs that cannot load the library" }
+
+enum {
+	PATH, SOCKET, STATIC,
+	SERVER, EMBEDDED, IF, NET, MOUNT, NCPU, MEM, VERBOSE
+};
+
+const struct rump_option run_options[] = {
+	SCOPE_OPTIONS,
+	[SERVER] = { 's', "server", "URL", "the kernel of this server: unix://PATH, tls://HOST:PORT" },
+	[EMBEDDED] = { 'e', "embedded", NULL, "a kernel in the program's process, booted when it is needed" },
+	[IF] = { 'i', "if", "SPEC", "a network interface, rump_netif(5): virt0,link=tap:tap0" },
+	[NET] = { 'n', "net", NULL, "the way out for an ordinary user: --if virt0,link=slirp" },
+	[MOUNT] = { 'm', "mount", "SPEC", "SOURCE:DIR[,type=T][,ro][,part=N], rump_server(1)" },
+	[NCPU] = { 'c', "ncpu", "N", "virtual CPUs of the kernel (1)" },
+	[MEM] = { 'r', "mem", "SIZE", "its memory: 64m, 1g" },
+	[VERBOSE] = { 'v', "verbose", NULL, "its messages go to stderr" },
+	{ 0 }
+}, exec_options[] = {
+	SCOPE_OPTIONS,
+	{ 0 }
+};
+
+#define MADE_MAX	100
+
+/* What makes a kernel, and where it goes: an option of rump_server, or a variable. */
+static const struct {
+	const char *server, *variable;
+	int is_list;
+	int stay;		/* the command returns when the host has got back what this takes */
+} makes[] = {
+	[IF] = { "-i", "RUMP_IF", 1, 1 },
+	[NET] = { "-i", "RUMP_IF", 1, 0 },
+	[MOUNT] = { "-M", "RUMP_MOUNT", 1, 1 },
+	[NCPU] = { "-c", "RUMP_NCPU", 0, 0 },
+	[MEM] = { "-r", "RUMP_MEMLIMIT", 0, 0 },
+	[VERBOSE] = { "-v", "RUMP_VERBOSE", 0, 0 },
+};
 
 static struct {
 	const char *server;
-	const char *args[SERVER_ARGS_MAX];	/* for a server of our own */
-	int nargs;
+	int embedded;
+	struct { int option; const char *value; } made[MADE_MAX];
+	int nmade;
 	char **program;
 } opt;
 
-static char dir[PATH_MAX];		/* of the private server's socket */
-static char url[RUMP_URL_MAX];
-static int hold[2], status[2];
-static pid_t server_pid;
+/* ---- the environment of an embedded kernel ---------------------------------------------- */
 
-static void server_arg(const char *a)
+/* Behind what is there already; blanks divide, and have a backslash before them. */
+static void add_to_list(const char *variable, const char *spec)
 {
-	if (opt.nargs == SERVER_ARGS_MAX - 16)
-		die(1, "run: too many options for the server");
-	opt.args[opt.nargs++] = a;
+	const char *old = getenv(variable);
+	char *new = malloc((old ? strlen(old) : 0) + 2 * strlen(spec) + 2), *to;
+
+	if (!new)
+		die(EXIT_LAUNCH, "out of memory");
+	to = stpcpy(new, old ? old : "");
+	if (to > new)
+		*to++ = '\n';
+	for (; *spec; spec++) {
+		if (strchr(" \t\n", *spec))
+			*to++ = '\\';
+		*to++ = *spec;
+	}
+	*to = '\0';
+	if (setenv(variable, new, 1))
+		die(EXIT_LAUNCH, "out of memory");
+	free(new);
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static void make(int option, const char *value)
+{
+	if (opt.nmade == MADE_MAX)
+		die(EXIT_USAGE, "run: --%s: more than %d of these", run_options[option].name, MADE_MAX);
+	opt.made[opt.nmade].option = option;
+	opt.made[opt.nmade++].value = value;
+}
+
+static void take_option(int o)
+{
+	switch (o) {
+	case PATH:
+		if (optarg[0] != '/')
+			die(EXIT_USAGE, "--path %s: a path must begin with /", optarg);
+		scope_option("path", optarg, 1);
+		break;
+	case SOCKET:
+	case STATIC:
+		scope_option(run_options[o].name, optarg, 0);
+		break;
+	case SERVER:
+		opt.server = optarg;
+		break;
+	case EMBEDDED:
+		opt.embedded = 1;
+		break;
+	case NET:
+		make(NET, "virt0,link=slirp");
+		break;
+	default:
+		make(o, run_options[o].value ? optarg : NULL);
+	}
 }
 
 /* The program's file as execvp(3) finds it, or its name. */
@@ -66,213 +140,15 @@ static const char *find_program(const char *name)
 }
 
 /* One that the library does not reach would use the host's network unnoticed. */
-static void refuse_outsider(void)
+static void prepare(char **program)
 {
-	const char *scope = getenv("RUMPHIJACK"), *why = outsider(AT_FDCWD, find_program(opt.program[0]));
+	int on_host = scope_set();
+	const char *why = outsider(AT_FDCWD, find_program(program[0]));
 
-	if (why && !(scope && strstr(scope, "static=host")))
-		die(127, "\"%s\" %s: it cannot load librumphijack.so, and is refused "
-		    "(RUMPHIJACK=...,static=host runs it on the host)", opt.program[0], why);
-}
-
-static void parse_options(int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "server", required_argument, NULL, 's' },
-		{ "mount", required_argument, NULL, 'm' },
-		{ "if", required_argument, NULL, 'i' },
-		{ "net", no_argument, NULL, 'n' },
-		{ "ncpu", required_argument, NULL, 'c' },
-		{ "mem", required_argument, NULL, 'r' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ 0 }
-	};
-	int c;
-
-	server_arg("rump_server");
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+", longs, NULL)) >= 0) {
-		switch (c) {
-		case 's':
-			opt.server = optarg;
-			break;
-		case 'm':
-			server_arg("-M");
-			server_arg(optarg);
-			break;
-		case 'n':
-			server_arg("-i");
-			server_arg("virt0,link=slirp");
-			break;
-		case 'i':
-			server_arg("-i");
-			server_arg(optarg);
-			break;
-		case 'c':
-			server_arg("-c");
-			server_arg(optarg);
-			break;
-		case 'r':
-			server_arg("-r");
-			server_arg(optarg);
-			break;
-		case 'v':
-			server_arg("-v");
-			break;
-		default:
-			die(1, "run: %s: not an option, or without its value; known are --server, "
-			    "--mount, --if, --net, --ncpu, --mem and --verbose", argv[optind - 1]);
-		}
-	}
-	if (optind == argc)
-		die(1, "run: the program to run is missing");
-	if (opt.server && opt.nargs > 1)
-		die(1, "run: %s is for a kernel of its own, and not possible with --server",
-		    opt.args[1][1] == 'M' ? "--mount" : opt.args[1][1] == 'i' ? "--if" :
-		    "an option of the kernel");
-	opt.program = argv + optind;
-	refuse_outsider();
-}
-
-/* ---- the program -------------------------------------------------------------------- */
-
-static void __attribute__((noreturn)) exec_program(const char *server)
-{
-	rump_environment(server);
-	execvp(opt.program[0], opt.program);
-	die(errno == ENOENT ? 127 : 126, "%s: %s", opt.program[0], strerror(errno));
-}
-
-/* ---- a server of our own --------------------------------------------------------------- */
-
-/* The server has hold[0] and status[1]; nobody else does. */
-static void __attribute__((noreturn)) exec_server(void)
-{
-	char path[PATH_MAX], fds[2][16];
-
-	if (opt.server) {
-		rump_relay_path(path);
-		opt.args[0] = "relay";
-	} else {
-		rump_server_path(path);
-		server_arg("-s");
-	}
-	unsetenv("LD_PRELOAD");
-	/* Ctrl-C is for the program. */
-	setsid();
-	fcntl(hold[0], F_SETFD, 0);
-	fcntl(status[1], F_SETFD, 0);
-	snprintf(fds[0], sizeof(fds[0]), "%d", hold[0]);
-	snprintf(fds[1], sizeof(fds[1]), "%d", status[1]);
-	server_arg("--hold-fd");
-	server_arg(fds[0]);
-	server_arg("--status-fd");
-	server_arg(fds[1]);
-	server_arg("--rmdir");
-	server_arg(dir);
-	server_arg(url);
-	server_arg(opt.server);		/* for a relay; else the end */
-	server_arg(NULL);
-	execv(path, (char **)opt.args);
-	die(127, "%s: %s", path, strerror(errno));
-}
-
-/* The next letter from the server; 0: it has ended; -1: nothing within ms. */
-static int server_says(int ms)
-{
-	struct pollfd p = { .fd = status[0], .events = POLLIN };
-	char c;
-	int n;
-
-	while ((n = poll(&p, 1, ms)) < 0 && errno == EINTR)
-		;
-	if (n == 0)
-		return -1;
-	return read(status[0], &c, 1) == 1 ? c : 0;
-}
-
-static void start_server(void)
-{
-	rump_socket_directory(dir, url);
-	if (pipe2(hold, O_CLOEXEC) || pipe2(status, O_CLOEXEC))
-		die(127, "pipe: %s", strerror(errno));
-	server_pid = fork();
-	if (server_pid < 0)
-		die(127, "fork: %s", strerror(errno));
-	if (server_pid == 0)
-		exec_server();
-	close(hold[0]);
-	close(status[1]);
-	if (server_says(-1) != 'R') {
-		/* It has said why. */
-		rmdir(dir);
-		exit(127);
-	}
-}
-
-/* Returns when the server has ended, or is kept by clients that live on. */
-static void leave_server(void)
-{
-	close(hold[1]);
-	if (server_says(QUIT_MS) != 'Q')
-		return;
-	while (server_says(-1) > 0)
-		;
-	if (server_pid)
-		waitpid(server_pid, NULL, 0);
-}
-
-/* ---- waiting ------------------------------------------------------------------------------ */
-
-/* Ends this process in the way in which the program's ended. */
-static void __attribute__((noreturn)) end_likewise(int st)
-{
-	struct rlimit none = { 0, 0 };
-	sigset_t set;
-
-	if (WIFSIGNALED(st)) {
-		setrlimit(RLIMIT_CORE, &none);	/* there is one, of the program */
-		signal(WTERMSIG(st), SIG_DFL);
-		sigemptyset(&set);
-		sigaddset(&set, WTERMSIG(st));
-		raise(WTERMSIG(st));
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
-		exit(128 + WTERMSIG(st));
-	}
-	exit(WEXITSTATUS(st));
-}
-
-static void wait_for(pid_t pid, const sigset_t *set)
-{
-	siginfo_t si;
-	int sig, st;
-	pid_t p;
-
-	for (;;) {
-		sig = sigwaitinfo(set, &si);
-		if (sig < 0)
-			continue;
-		if (sig != SIGCHLD) {
-			/* What the terminal sends, the program gets by itself. */
-			if (si.si_code <= 0 && si.si_pid != pid)
-				kill(pid, sig);
-			continue;
-		}
-		while ((p = waitpid(-1, &st, WNOHANG | WUNTRACED)) > 0) {
-			if (p == server_pid && (WIFEXITED(st) || WIFSIGNALED(st)))
-				server_pid = 0;
-			if (p != pid)
-				continue;
-			if (WIFSTOPPED(st)) {
-				/* So that the shell sees it; we go on when it does. */
-				raise(SIGSTOP);
-				kill(pid, SIGCONT);
-				continue;
-			}
-			leave_server();
-			end_likewise(st);
-		}
-	}
+	if (why && !on_host)
+		die(EXIT_LAUNCH, "\"%s\" %s: it cannot load librumphijack.so, and is refused "
+		    "(--static=host runs it on the host)", program[0], why);
+	opt.program = program;
 }
 
 /* A server on another host: a relay of our own is the server for this one. */
@@ -282,31 +158,78 @@ static int is_remote(const char *server)
 	    strncmp(server, "tcp+insecure://", 15) == 0;
 }
 
-int cmd_run(int argc, char **argv)
+static void __attribute__((noreturn)) run_on(const char *server)
 {
 	struct sockaddr_un sun;
-	sigset_t set, old;
 	const char *why;
 	socklen_t len;
-	pid_t pid;
 
-	parse_options(argc, argv);
-	if (opt.server && !is_remote(opt.server)) {
-		why = sp_url_parse(opt.server, &sun, &len);
-		if (why)
-			die(127, "--server %s: %s", opt.server, why);
-		exec_program(opt.server);
+	if (is_remote(server))
+		own_run(server, 0, opt.program);
+	why = sp_url_parse(server, &sun, &len);
+	if (why)
+		die(EXIT_LAUNCH, "%s: %s", server, why);
+	exec_program(server, opt.program);
+}
+
+static void __attribute__((noreturn)) run_embedded(void)
+{
+	int i, o;
+
+	for (i = 0; i < opt.nmade; i++) {
+		o = opt.made[i].option;
+		if (makes[o].is_list)
+			add_to_list(makes[o].variable, opt.made[i].value);
+		else
+			setenv(makes[o].variable, opt.made[i].value ? opt.made[i].value : "1", 1);
 	}
-	start_server();
-	sigfillset(&set);
-	sigprocmask(SIG_BLOCK, &set, &old);
-	pid = fork();
-	if (pid < 0)
-		die(127, "fork: %s", strerror(errno));
-	if (pid == 0) {
-		sigprocmask(SIG_SETMASK, &old, NULL);
-		exec_program(url);
+	exec_program(NULL, opt.program);
+}
+
+static void __attribute__((noreturn)) run_own(void)
+{
+	int i, stay = 0;
+
+	for (i = 0; i < opt.nmade; i++) {
+		own_option(makes[opt.made[i].option].server, opt.made[i].value);
+		stay |= makes[opt.made[i].option].stay;
 	}
-	wait_for(pid, &set);
-	return 0;
+	own_run(NULL, stay, opt.program);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	int o;
+
+	while ((o = rump_next_option(argc, argv)) >= 0)
+		take_option(o);
+	rump_operands(argc, argv, 1, -1);
+	if (opt.server && opt.embedded)
+		die(EXIT_USAGE, "run: --server %s and --embedded: one of the two is wanted", opt.server);
+	if (opt.server && opt.nmade)
+		die(EXIT_USAGE, "run: --%s is for a kernel of its own, and not possible with --server %s",
+		    run_options[opt.made[0].option].name, opt.server);
+	prepare(argv + optind);
+	if (opt.server)
+		run_on(opt.server);
+	if (opt.embedded)
+		run_embedded();
+	run_own();
+}
+
+int cmd_exec(int argc, char **argv)
+{
+	const char *url;
+	int o;
+
+	while ((o = rump_next_option(argc, argv)) >= 0)
+		take_option(o);
+	rump_operands(argc, argv, 2, -1);
+	url = argv[optind++];
+	/* rump exec URL -- PROGRAM */
+	while ((o = rump_next_option(argc, argv)) >= 0)
+		take_option(o);
+	rump_operands(argc, argv, 1, -1);
+	prepare(argv + optind);
+	run_on(url);
 }

@@ -72,6 +72,12 @@
 #define RUMP_MAPPED_SYNC	0
 #define RUMP_MAPPED_ASYNC	1
 #define RUMP_MAPPED_WANT	2
-#define RUMP_CALL_END		(RUMP_CALL_BASE + 6)
+/*
+ * trace(int pid): a descriptor from which the calls of client process pid, or of all
+ * (0), are read (rump_trace.h).  -ESRCH: no such client; -EPERM: the server is another
+ * user's; -EOPNOTSUPP: the caller is no client.
+ */
+#define RUMP_CALL_TRACE		(RUMP_CALL_BASE + 6)
+#define RUMP_CALL_END		(RUMP_CALL_BASE + 7)
 
 #endif

@@ -5,6 +5,7 @@ Makes rump_sys_*() out of the kernel's own tables.
 
   gensyscalls.py header LINUX	<rump/rump_syscalls.h>: the prototypes
   gensyscalls.py source LINUX	their definitions
+  gensyscalls.py names LINUX	CALL(number, name, how many arguments), for whoever shows calls
   gensyscalls.py map RUMP_H LINUX
 				the version script of librump.so: these and
 				what <rump/rump.h> declares
@@ -316,6 +317,12 @@ static inline long or_errno(long ret)
         print(f'\treturn {cast}or_errno(rump_syscall({number}, {", ".join(values)}));\n}}')
 
 
+def names(calls):
+    print('/* SPDX-License-Identifier: BSD-2-Clause */\n/* Made by gensyscalls.py. */')
+    for name, number, args in calls:
+        print(f'CALL({number}, "{name}", {len(args)})')
+
+
 def version_script(rump_h, calls):
     with open(rump_h) as f:
         text = re.sub(r'/\*.*?\*/', '', f.read(), flags=re.S)
@@ -328,12 +335,12 @@ def version_script(rump_h, calls):
 
 
 def main(argv):
-    if len(argv) == 3 and argv[1] in ('header', 'source'):
+    if len(argv) == 3 and argv[1] in ('header', 'source', 'names'):
         globals()[argv[1]](read_calls(argv[2]))
     elif len(argv) == 4 and argv[1] == 'map':
         version_script(argv[2], read_calls(argv[3]))
     else:
-        die('usage: header LINUX | source LINUX | map RUMP_H LINUX')
+        die('usage: header LINUX | source LINUX | names LINUX | map RUMP_H LINUX')
 
 
 main(sys.argv)

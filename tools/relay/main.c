@@ -9,6 +9,7 @@
  * for a new one when the other relay was gone and a client comes.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -163,10 +164,11 @@ static const char usage_text[] =
 "  --key FILE   its key                                             (RUMP_TLS_KEY)\n"
 "  --ca FILE    who signs certificates of the other side            (RUMP_TLS_CA)\n";
 
-static void __attribute__((noreturn)) usage(int status)
+/* One line for what is wrong, and status 2. */
+static void __attribute__((noreturn)) wrong(const char *what, const char *why)
 {
-	fputs(usage_text, status ? stderr : stdout);
-	exit(status);
+	say("%s: %s; see rump relay --help", what, why);
+	exit(2);
 }
 
 enum { OPT_PSK = 256, OPT_CERT, OPT_KEY, OPT_CA, OPT_HOLD, OPT_STATUS, OPT_RMDIR, OPT_PARENT };
@@ -200,6 +202,7 @@ static void parse_options(int argc, char **argv)
 	opt.cert = getenv("RUMP_TLS_CERT");
 	opt.key = getenv("RUMP_TLS_KEY");
 	opt.ca = getenv("RUMP_TLS_CA");
+	opterr = 0;
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) >= 0) {
 		switch (c) {
 		case OPT_PSK: opt.psk = optarg; break;
@@ -210,12 +213,14 @@ static void parse_options(int argc, char **argv)
 		case OPT_STATUS: opt.status_fd = atoi(optarg); break;
 		case OPT_RMDIR: opt.rmdir = optarg; break;
 		case OPT_PARENT: prctl(PR_SET_PDEATHSIG, SIGTERM); break;
-		case 'h': usage(0);
-		default: usage(1);
+		case 'h': fputs(usage_text, stdout); exit(0);
+		default: wrong(argv[optind - 1], "not an option, or without its value");
 		}
 	}
-	if (optind != argc - 2 || is_unix(argv[optind]) == is_unix(argv[optind + 1]))
-		usage(1);
+	if (optind != argc - 2)
+		wrong(optind < argc ? argv[argc - 1] : "nothing", "LISTEN and CONNECT, two URLs, are wanted");
+	if (is_unix(argv[optind]) == is_unix(argv[optind + 1]))
+		wrong(argv[optind + 1], "one of the two is unix://PATH, the other tls://HOST:PORT");
 	opt.near = is_unix(argv[optind]);
 	opt.unix_url = argv[optind + !opt.near];
 	other = argv[optind + opt.near];
@@ -249,11 +254,21 @@ static void signal_ready(struct source *s, uint32_t events)
 	ending = 1;
 }
 
+/* The program has ended, whose stderr we have had. */
+static void leave_terminal(void)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (null >= 0)
+		dup2(null, 2);
+}
+
 static void hold_ready(struct source *s, uint32_t events)
 {
 	(void)events;
 	held = 0;
 	epoll_ctl(main_set, EPOLL_CTL_DEL, s->fd, NULL);
+	leave_terminal();
 }
 
 static void tell(char c)
@@ -296,7 +311,7 @@ int main(int argc, char **argv)
 		return 1;
 	if (opt.hold_fd >= 0) {
 		hold.fd = opt.hold_fd;
-		held = watch(main_set, &hold, 0) == 0;
+		held = watch(main_set, &hold, EPOLLIN) == 0;
 	}
 	tell('R');
 	while (!ending && !lonely()) {

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
@@ -305,7 +304,7 @@ static int do_down(int argc, char **argv)
 			continue;
 		fflush(NULL);
 		if (fork() == 0)
-			_exit(cmd_halt(2, (char *[]){ "halt", (char *)net_url(&net, k), NULL }));
+			_exit(rump_halt(net_url(&net, k)));
 	}
 	while (wait(&status) > 0)
 		err |= status;
@@ -329,23 +328,22 @@ int cmd_topo(int argc, char **argv)
 	const char *out = NULL, *file;
 	char path[PATH_MAX + 16];
 	size_t i;
-	int c;
 
-	for (i = 0; argc >= 2 && i < sizeof(subs) / sizeof(*subs); i++)
-		if (!strcmp(argv[1], subs[i].name))
-			break;
-	if (argc < 2 || i == sizeof(subs) / sizeof(*subs))
-		die(1, "topo: %s: up, exec, down or run is wanted", argc < 2 ? "nothing" : argv[1]);
-	opterr = 0;
-	optind = 2;
-	while ((c = getopt(argc, argv, "+o:")) >= 0) {
-		if (c != 'o' || !subs[i].needs_out)
-			die(1, "topo %s: %s: not an option, or without its value%s", argv[1],
-			    argv[optind - 1], subs[i].needs_out ? "; known is -o DIRECTORY" : "");
+	while (rump_next_option(argc, argv) >= 0)
 		out = optarg;
-	}
+	rump_operands(argc, argv, 1, -1);
+	for (i = 0; i < sizeof(subs) / sizeof(*subs); i++)
+		if (!strcmp(argv[optind], subs[i].name))
+			break;
+	if (i == sizeof(subs) / sizeof(*subs))
+		die(EXIT_USAGE, "topo: %s: up, exec, down or run is wanted", argv[optind]);
+	optind++;
+	while (rump_next_option(argc, argv) >= 0)
+		out = optarg;
+	if (out && !subs[i].needs_out)
+		die(EXIT_USAGE, "topo %s: -o %s: is for run and up", subs[i].name, out);
 	if (optind == argc)
-		die(1, "topo %s: the file is missing", argv[1]);
+		die(EXIT_USAGE, "topo %s: the file is missing", subs[i].name);
 	file = argv[optind];
 	take_name(file);
 	find_directory();

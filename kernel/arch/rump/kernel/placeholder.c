@@ -404,6 +404,8 @@ long rump_private_call(long nr, const long args[6])
 	case RUMP_CALL_MAP:
 	case RUMP_CALL_MAPPED:
 		return rump_map_call(nr, args);
+	case RUMP_CALL_TRACE:
+		return rump_trace_call(args[0]);
 	}
 	return -ENOSYS;
 }

@@ -49,6 +49,7 @@ void exit_thread(struct task_struct *t)
 	rump_lwp_exit(t);
 	if (t->thread.remote)
 		rump_sp_exit(t);
+	rump_trace_exit(t);
 }
 
 void arch_cpu_idle(void)

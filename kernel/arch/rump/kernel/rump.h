@@ -173,6 +173,10 @@ void rump_blk_done(void *cookie, int error);
 void rump_net_done(struct rumpuser_net_request *r);
 long rump_netif_call(int op, const char __user *text, char __user *buf, size_t len);
 
+/* trace.c */
+long rump_trace_call(int pid);
+void rump_trace_exit(struct task_struct *t);
+
 /* hostdir.c */
 void rump_dir_done(void *cookie);
 void rump_dir_interrupt(void);

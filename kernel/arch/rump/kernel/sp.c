@@ -263,8 +263,12 @@ static int do_syscall(struct sp_task *st, struct rumpuser_sp_msg *msg)
 	memcpy(&end, (char *)msg->hdr + msg->hdr->len - sizeof(end), sizeof(end));
 	ret = -EFAULT;
 	begin_call(st, msg->hdr->reqno);
+	if (sp_traced())
+		sp_trace(st, RUMP_TRACE_CALL, 0);
 	if (end == RUMP_SP_END_OK)
 		ret = make_call(st);
+	if (sp_traced())
+		sp_trace(st, RUMP_TRACE_RETURN, ret);
 	r = send_reply(st, ret);
 	end_call(st);
 	sp_mem_forget(st);

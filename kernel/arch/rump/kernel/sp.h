@@ -10,6 +10,7 @@
 #include <linux/llist.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
+#include <rump/rump_trace.h>
 #include <rump/rumpuser_sp.h>
 #include "rump.h"
 
@@ -155,6 +156,16 @@ void sp_doors(bool trust);
 /* In a new client's first task. */
 int sp_become_guest(void);
 bool sp_refused(long nr);
+
+/* ---- trace.c: calls are told to `rump trace' ---- */
+
+extern unsigned int rump_ntracers;
+/* The call that st has, as current; ret: if it returns. */
+void sp_trace(const struct sp_task *st, enum rump_trace_what what, long ret);
+static inline bool sp_traced(void)
+{
+	return unlikely(READ_ONCE(rump_ntracers));
+}
 
 /* ---- sp_exec.c: a process goes on as another program ---- */
 
