@@ -19,6 +19,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/single_threaded.h>
 
 #include "cpuwait.h"
 #include "hostcall.h"
@@ -152,7 +153,25 @@ static void close_in_child(void)
 		hostfd_close_all();
 }
 
+/*
+ * The host's table grows to where ours are: once there are threads the host would wait for
+ * all of its CPUs then (RCU), 10 to 25 ms.
+ */
+static void grow_table(void)
+{
+	int fd;
+
+	if (!__libc_single_threaded)
+		return;
+	fd = host(SYS_eventfd2, 0, O_CLOEXEC);
+	if (fd >= 0)
+		fd = hostfd_take(fd);
+	if (fd >= 0)
+		hostfd_release(fd);
+}
+
 void hostfd_init(void)
 {
 	pthread_atfork(NULL, NULL, close_in_child);
+	grow_table();
 }
