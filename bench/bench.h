@@ -47,6 +47,7 @@ void bench_pin(int cpu);
 
 /* image.c */
 double image_ls(void);
+double run_true(void);
 /* net.c */
 double net_shm_tcp(void);
 double net_veth_tcp(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The sub-commands of rump on an image: from their start to their exit. */
+/* The sub-commands of rump: from their start to their exit. */
 #include "bench.h"
 
 #include <spawn.h>
@@ -31,14 +31,26 @@ by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The median of some runs. */
+#define RUNS	9
+
+static double
+median_ms(char *const *argv)
+{
+	double ms[RUNS];
+	int i;
+
+	for (i = 0; i < RUNS; i++)
+		ms[i] = run_ms(argv);
+	qsort(ms, RUNS, sizeof(ms[0]), by_value);
+	return ms[RUNS / 2];
+}
+
 double
 image_ls(void)
 {
 	char image[4096], place[4200], rump[4096], cmd[8300];
 	char *argv[] = { rump, "ls", place, NULL };
-	double ms[9];
-	int i;
+	double ms;
 
 	snprintf(image, sizeof(image), "%s/bench/ls.%d", bench_dir, getpid());
 	snprintf(place, sizeof(place), "%s:/", image);
@@ -46,9 +58,17 @@ image_ls(void)
 	snprintf(cmd, sizeof(cmd), "truncate -s 256M %s && mkfs.ext4 -qF %s", image, image);
 	if (system(cmd) != 0 || freopen("/dev/null", "w", stdout) == NULL)
 		bench_fail("%s: failed", cmd);
-	for (i = 0; i < 9; i++)
-		ms[i] = run_ms(argv);
+	ms = median_ms(argv);
 	unlink(image);
-	qsort(ms, 9, sizeof(ms[0]), by_value);
-	return ms[4];
+	return ms;
+}
+
+double
+run_true(void)
+{
+	char rump[4096];
+	char *argv[] = { rump, "run", "--", "/bin/true", NULL };
+
+	snprintf(rump, sizeof(rump), "%s/tools/rump", bench_dir);
+	return median_ms(argv);
 }

@@ -353,6 +353,7 @@ const struct bench_row bench_rows[] = {
 	{ "files_create_fuse2fs", files_create_rump, files_create_fuse2fs },
 	{ "files_untar", files_untar_rump, files_untar_loop },
 	{ "image_ls_ms", image_ls, NULL },
+	{ "run_true_ms", run_true, NULL },
 	{ "net_shm_tcp", net_shm_tcp, net_veth_tcp },
 	{ "net_shm_udp64", net_shm_udp, net_veth_udp },
 	{ "net_shm_rtt", net_shm_rtt, net_veth_rtt },
