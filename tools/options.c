@@ -115,10 +115,12 @@ int rump_next_option(int argc, char **argv)
 
 void rump_operands(int argc, char **argv, int min, int max)
 {
-	const struct rump_command *cmd = rump_command_find(argv[0]);
+	const char *wanted = rump_command_find(argv[0])->operands;
 
+	if (strncmp(wanted, "[--] ", 5) == 0)
+		wanted += 5;
 	if (argc - optind < min)
-		die(EXIT_USAGE, "%s: %s is wanted; see rump %s --help", argv[0], cmd->operands, argv[0]);
+		die(EXIT_USAGE, "%s: %s is wanted; see rump %s --help", argv[0], wanted, argv[0]);
 	if (max >= 0 && argc - optind > max)
 		die(EXIT_USAGE, "%s: %s: one operand too many; see rump %s --help", argv[0],
 		    argv[optind + max], argv[0]);

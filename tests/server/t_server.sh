@@ -188,12 +188,12 @@ name, and it is no number\n" $server $o "$who" "$url"
 
 test_case halt_usage 'rump and rump halt, misused'
 halt_usage_body() {
-	atf_check -s exit:1 -e inline:'rump: halt: the URL of one server is wanted\n' $rump halt
+	atf_check -s exit:2 -e inline:'rump: halt: URL is wanted; see rump halt --help\n' $rump halt
 	atf_check -s exit:1 -e match:'^rump: x: not the URL of a rump_server, which is unix://PATH' \
 	    $rump halt x
-	atf_check -s exit:1 -e match:'^usage:' $rump
-	atf_check -s exit:1 -e match:'^rump: dance: no such command$' $rump dance
-	atf_check -o match:'rump halt URL' $rump --help
+	atf_check -s exit:2 -e match:'^usage:' $rump
+	atf_check -s exit:2 -e match:'^rump: dance: no such command; rump --help lists them$' $rump dance
+	atf_check -o match:'  halt +end a server' $rump --help
 }
 
 atf_init_test_cases() {

@@ -93,12 +93,19 @@ with_server_body() {
 
 test_case bad_input 'one line, and nothing is started'
 bad_input_body() {
-	atf_check -s exit:1 -e inline:'rump: run: the program to run is missing\n' $rump run
-	atf_check -s exit:1 -e match:'^rump: run: --bogus: not an option' $rump run --bogus -- true
-	atf_check -s exit:1 -e match:'^rump: run: --mount' $rump run --mount
-	atf_check -s exit:1 -e match:'^rump: run: --mount.* not possible with --server' \
+	usage="-s exit:2 -e"
+	atf_check $usage inline:'rump: run: PROGRAM [ARG]... is wanted; see rump run --help\n' $rump run
+	atf_check $usage match:'^rump: run: --bogus: not an option' $rump run --bogus -- true
+	atf_check $usage match:'^rump: run: -x: not an option' $rump run -nx -- true
+	atf_check $usage match:'^rump: run: --mount: its value is missing' $rump run --mount
+	atf_check $usage match:'^rump: run: --mount is .* not possible with --server' \
 	    $rump run --server "$url" --mount a:/b -- true
-	atf_check -s exit:127 -e match:'^rump: --server tls:x: not the URL' \
+	atf_check $usage match:"^rump: run: --server $url and --embedded" $rump run --server "$url" -e -- true
+	atf_check $usage match:'^rump: --path etc: a path must begin with /' $rump run --path etc -- true
+	atf_check $usage match:'^rump: .*socket=ipx.*not a kind of socket' $rump run --socket ipx -- true
+	atf_check $usage match:'^rump: .*static=dynamic' $rump run --static dynamic -- true
+	atf_check $usage match:'^rump: exec: URL .* is wanted' $rump exec "$url"
+	atf_check -s exit:127 -e match:'^rump: tls:x: not the URL' \
 	    $rump run --server tls:x -- touch started
 	atf_check -s exit:127 -e match:'^rump_relay: tcp://x: HOST:PORT is wanted' \
 	    $rump run --server tcp://x -- touch started
