@@ -85,7 +85,7 @@ options_body()
 	done
 	case $B in *address* | *thread*) atf_skip "the same as without sanitizers" ;; esac
 	"$B/bin/rump" --help >help || atf_fail "rump --help: status $?"
-	sed -n 's/^\(usage:\)\? *rump \([a-z]\+\).*/\2/p' help | sort -u >commands
+	"$B/bin/rump" --complete '' | grep -x '[a-z]*' | grep -vx help | sort -u >commands
 	[ "$(wc -l <commands)" -ge 10 ] || { cat help; atf_fail "rump --help: where are the sub-commands?"; }
 	while read -r c; do
 		grep -q "rump $c\>" rump.1.txt || echo "rump $c is not in rump.1"
