@@ -23,6 +23,13 @@
 #include "../hypercall/sp_url.h"
 #include "rump.h"
 
+enum { ALL };
+
+const struct rump_option ps_options[] = {
+	[ALL] = { 'a', "all", NULL, "list servers, also if RUMP_SERVER names one" },
+	{ 0 }
+};
+
 #define STATUS_LEN	4096
 
 /* The number that follows name in a status file, or -1. */
@@ -237,12 +244,13 @@ static int show_clients(const char *url)
 int cmd_ps(int argc, char **argv)
 {
 	const char *url;
+	int all = 0;
 
-	while (rump_next_option(argc, argv) >= 0)
-		;
-	rump_operands(argc, argv, 0, 1);
+	while (rump_next_option(argc, argv) == ALL)
+		all = 1;
+	rump_operands(argc, argv, 0, all ? 0 : 1);
 	url = optind < argc ? argv[optind] : getenv("RUMP_SERVER");
-	if (url && *url)
+	if (url && *url && !all)
 		return show_clients(url);
 	rump_find_servers(show_server);
 	return 0;

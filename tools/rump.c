@@ -75,7 +75,7 @@ const struct rump_command rump_commands[] = {
 	  "rump exec unix:///tmp/net -- ip addr", exec_options, "URL PROGRAM" },
 	{ "ps", cmd_ps, "[URL]",
 	  "list this user's servers; or a server's clients, and what they use",
-	  "rump ps unix:///tmp/net", none, "URL" },
+	  "rump ps unix:///tmp/net", ps_options, "URL" },
 	{ "log", cmd_log, "[URL]",
 	  "print the messages of a server's kernel",
 	  "rump log -f unix:///tmp/net", log_options, "URL" },

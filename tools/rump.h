@@ -112,7 +112,7 @@ int cmd_insmod(int argc, char **argv);
 int cmd_rmmod(int argc, char **argv);
 int cmd_topo(int argc, char **argv);
 
-extern const struct rump_option run_options[], exec_options[], log_options[], trace_options[],
+extern const struct rump_option run_options[], exec_options[], ps_options[], log_options[], trace_options[],
     sysctl_options[];
 
 #endif
