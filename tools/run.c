@@ -30,7 +30,7 @@ const struct rump_option run_options[] = {
 	[EMBEDDED] = { 'e', "embedded", NULL, "a kernel in the program's process, booted when it is needed" },
 	[IF] = { 'i', "if", "SPEC", "a network interface, rump_netif(5): virt0,link=tap:tap0" },
 	[NET] = { 'n', "net", NULL, "the way out for an ordinary user: --if virt0,link=slirp" },
-	[MOUNT] = { 'm', "mount", "SPEC", "SOURCE:DIR[,type=T][,ro][,part=N], rump_server(1)" },
+	[MOUNT] = { 'M', "mount", "SPEC", "SOURCE:DIR[,type=T][,ro][,part=N], rump_server(1)" },
 	[NCPU] = { 'c', "ncpu", "N", "virtual CPUs of the kernel (1)" },
 	[MEM] = { 'r', "mem", "SIZE", "its memory: 64m, 1g" },
 	[VERBOSE] = { 'v', "verbose", NULL, "its messages go to stderr" },

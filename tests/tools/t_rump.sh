@@ -29,7 +29,7 @@ help_body() {
 		atf_check -o match:"^usage: rump $c" -o match:"^example: .*rump $c" $rump "$c" --help
 		atf_check -o match:"^usage: rump $c" $rump help "$c"
 	done
-	atf_check_equal "$(commands | wc -l)" 15
+	atf_check test "$(commands | wc -l)" -ge 17
 }
 
 test_case wrong 'what is wrong is quoted in one line, and the status is 2'
