@@ -107,6 +107,7 @@ void rumpuser_ph_close(int far)
 	const struct cpuwait_ops *o = atomic_load_explicit(&ops, memory_order_acquire);
 
 	if (o)
-		o->ph_unwatch(far);
-	hostfd_release(far);
+		o->ph_close(far);
+	else
+		hostfd_release(far);
 }

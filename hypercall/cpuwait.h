@@ -19,9 +19,9 @@ struct cpuwait_ops {
 	void (*io_kick)(unsigned int cpu, uint32_t *word);
 	/* Serves I/O without waiting. */
 	void (*io_poll)(unsigned int cpu);
-	/* Placeholders: call upcalls->ph_gone(cookie) when far hangs up; and no longer. */
+	/* Placeholders: call upcalls->ph_gone(cookie) when far hangs up; no longer, and close. */
 	int (*ph_watch)(int far, void *cookie);
-	void (*ph_unwatch)(int far);
+	void (*ph_close)(int far);
 };
 
 /*

@@ -92,10 +92,15 @@ int hostfd_take(int fd)
 	return new;
 }
 
-void hostfd_release(int fd)
+void hostfd_forget(int fd)
 {
 	if ((unsigned int)fd < FD_END)
 		atomic_fetch_and(&ours[fd / WORD_BITS], ~(1ULL << fd % WORD_BITS));
+}
+
+void hostfd_release(int fd)
+{
+	hostfd_forget(fd);
 	host(SYS_close, fd);
 }
 

@@ -16,10 +16,12 @@ extern const struct rumpuser_upcalls *rumpuser_up;
 /*
  * Descriptors of ours among the program's (hostfd.c).  take: moves fd to a
  * number that the host gives to no program by itself, close-on-exec; fd is
- * closed in any case; the new number or -errno.  release: closes it.
+ * closed in any case; the new number or -errno.  release: closes it.  forget: leaves that
+ * to the caller.
  */
 int hostfd_take(int fd);
 void hostfd_release(int fd);
+void hostfd_forget(int fd);
 /*
  * The calling thread, and those that it will make, have a descriptor table of their own from
  * now on, with these n in it and what upcalls need.  fds has room for one more, and is

@@ -12,6 +12,8 @@
 
 #include "hostcall.h"
 #include "internal.h"
+#include "sp.h"
+#include "sp_strange.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE	71
@@ -19,6 +21,11 @@
 
 int rumpuser_ph_take(int fd)
 {
+	/* A client's may be anything; nothing else is done with it then. */
+	if (sp_epoll_fd >= 0 && !strange_is_stream(fd)) {
+		strange_close(fd);
+		return -EINVAL;
+	}
 	return hostfd_take(fd);
 }
 

@@ -33,6 +33,7 @@
 #include "sp_chan.h"
 #include "sp_listen.h"
 #include "sp_ring.h"
+#include "sp_strange.h"
 #include "sp_who.h"
 
 #ifndef SO_PEERPIDFD
@@ -171,14 +172,14 @@ static void new_connection(int fd)
 	if (sp_peer(fd, &cred)) {
 		if (atomic_fetch_add(&sp_server.rejected, 1) < 100)
 			rumpuser_warn("a client of another user (uid %u) is refused", cred.uid);
-		host(SYS_close, fd);
+		strange_hang_up(fd);
 		return;
 	}
 	if (__atomic_load_n(&sp_server.half.n, __ATOMIC_RELAXED) >= HALF_MAX)
 		half_expire(1);
 	c = slot_get();
 	if (!c) {
-		host(SYS_close, fd);
+		strange_hang_up(fd);
 		return;
 	}
 	sp_lock(&c->lock);
@@ -212,7 +213,7 @@ static void refuse_one(void)
 	host(SYS_close, spare_fd);
 	fd = host(SYS_accept4, listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
-		host(SYS_close, fd);
+		strange_hang_up(fd);
 	spare_fd = host(SYS_eventfd2, 0, EFD_CLOEXEC);
 	sp_unlock(&misc_lock);
 }
@@ -357,7 +358,7 @@ void rumpuser_sp_release(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg *msg
 
 void *rumpuser_sp_buffer(struct rumpuser_sp_chan *c, size_t size, uint32_t *off)
 {
-	void *room = c->ring && size ? ring_room(c->ring, size, off) : NULL;
+	void *room = c->ring ? ring_room(c->ring, size, off) : NULL;
 
 	if (room)
 		return room;
@@ -464,6 +465,11 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 		if (n > 0)
 			*donep += n;
 	}
+}
+
+int rumpuser_sp_is_owner(const struct rumpuser_sp_chan *c)
+{
+	return !chan_is_relayed(c) && sp_peer_is_owner(&c->cred);
 }
 
 int rumpuser_sp_signal(struct rumpuser_sp_chan *c, int signo, int code, int err, uint64_t value)

@@ -13,6 +13,7 @@
 #include "internal.h"
 #include "sp_chan.h"
 #include "sp_ring.h"
+#include "sp_strange.h"
 
 #define CHUNK		64
 #define SLOTS_MAX	(1U << 17)
@@ -94,7 +95,7 @@ void buf_put(struct rumpuser_sp_chan *c, struct buf *b)
 		return;
 	for (i = 0; i < b->msg.nfds; i++)
 		if (i || b->msg.fd >= 0)
-			host(SYS_close, b->fds[i]);
+			strange_close(b->fds[i]);
 	if (b->cap <= SP_BUF_KEEP && (!c->spare || c->spare->cap < b->cap)) {
 		free(c->spare);
 		b->msg.nfds = 0;
@@ -159,9 +160,9 @@ void chan_free(struct rumpuser_sp_chan *c)
 		atomic_fetch_sub(&sp_server.clients, 1);
 		sp_tell_program();
 	}
-	host(SYS_close, c->fd);
+	strange_hang_up(c->fd);
 	for (i = 0; i < c->nfds; i++)
-		host(SYS_close, c->fds[i]);
+		strange_close(c->fds[i]);
 	if (c->pass)
 		host(SYS_close, c->pass - 1);
 	while ((b = c->queue)) {

@@ -7,6 +7,7 @@
  * Limit: QUEUE messages of one client that the kernel has not taken (its request,
  * and an answer); more is a breach of the protocol.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,9 +16,11 @@
 #include "internal.h"
 #include "sp_chan.h"
 #include "sp_msg.h"
+#include "sp_strange.h"
 #include "sp_who.h"
 
 #define QUEUE		2
+#define SCM_MAX_FD	253		/* the host's: what does not fit, it would close itself */
 
 /* ---- the banner -------------------------------------------------------------------- */
 
@@ -40,6 +43,7 @@ static const char *hello(struct rumpuser_sp_chan *c, struct buf *b)
 {
 	struct rump_sp_hello *h = (void *)b->data;
 	uint64_t reqno = h->hdr.reqno;
+	char *p;
 
 	if (h->version != RUMP_SP_VERSION || strcmp(h->machine, RUMP_SP_MACHINE)) {
 		hello_refuse(c, reqno, -EPROTO);
@@ -59,6 +63,10 @@ static const char *hello(struct rumpuser_sp_chan *c, struct buf *b)
 		hello_refuse(c, reqno, -EINVAL);
 		return "unknown kind of client";
 	}
+	/* The name is shown to people. */
+	for (p = h->comm; *p; p++)
+		if (!isprint((unsigned char)*p))
+			*p = '?';
 	/* What the host says counts. */
 	if (!(h->hdr.flags & RUMP_SP_F_RELAYED)) {
 		if (c->cred.pid)
@@ -133,12 +141,12 @@ static const char *deliver(struct rumpuser_sp_chan *c, struct buf *b)
 		buf_put(c, b);
 		return why;
 	}
-	if ((hdr->type == RUMP_SP_HELLO) != (c->state == HALF)) {
-		why = c->state == HALF ? "no HELLO" : "a second HELLO";
-	} else if (c->state == HALF) {
+	if (c->state == HALF) {
 		why = hello(c, b);
 		if (!why)
 			return NULL;
+	} else if (hdr->type == RUMP_SP_HELLO) {
+		why = "a second HELLO";
 	} else if (hdr->type == RUMP_SP_GOODBYE) {
 		chan_eof(c);
 	} else if (c->state == CONTROL) {
@@ -177,7 +185,7 @@ static const char *take_fds(struct rumpuser_sp_chan *c, struct msghdr *mh)
 			if (c->nfds < RUMP_SP_FDS_MAX) {
 				c->fds[c->nfds++] = fds[i];
 			} else {
-				host(SYS_close, fds[i]);
+				strange_close(fds[i]);
 				why = "too many descriptors";
 			}
 		}
@@ -199,6 +207,8 @@ static const char *split(struct rumpuser_sp_chan *c)
 		b = c->rx;
 		hdr = b->msg.hdr;
 		why = sp_header_check(hdr);
+		if (!why && c->state == HALF && hdr->type != RUMP_SP_HELLO)
+			why = "no HELLO";
 		if (why)
 			return why;
 		if (c->have < hdr->len) {
@@ -233,7 +243,7 @@ static const char *split(struct rumpuser_sp_chan *c)
 
 const char *chan_input(struct rumpuser_sp_chan *c)
 {
-	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(2 * RUMP_SP_FDS_MAX * sizeof(int))];
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(SCM_MAX_FD * sizeof(int))];
 	struct iovec iov;
 	struct msghdr mh = {
 		.msg_iov = &iov, .msg_iovlen = 1,

@@ -61,6 +61,7 @@ struct sp_ring {
 	int bell;
 	int progressed;
 	int kept_used;
+	int room_used;			/* the kernel is putting an answer's data in place */
 	struct rumpuser_sp_msg kept;
 	_Alignas(16) char buf[KEPT];
 };
@@ -123,7 +124,8 @@ static struct sp_ring *ring_make(uint64_t name, int *filep)
 		return NULL;
 	}
 	r->shm = (struct rump_sp_ring *)p;
-	r->seen = r->told = r->answered = r->hot = r->brief = r->progressed = r->kept_used = 0;
+	r->seen = r->told = r->answered = r->hot = r->brief = 0;
+	r->progressed = r->kept_used = r->room_used = 0;
 	r->only_cpu = wait_only_cpu(rumpuser_clock_mono());
 	r->shm->server_cpu = r->only_cpu;
 	r->shm->bell = 1;
@@ -236,7 +238,8 @@ int ring_release(struct sp_ring *r, struct rumpuser_sp_msg *msg)
 
 void *ring_room(struct sp_ring *r, size_t size, uint32_t *off)
 {
-	if (size > RUMP_SP_RING_ANSWER - RUMP_SP_HEAD_MAX)
+	r->room_used = size && size <= RUMP_SP_RING_ANSWER - RUMP_SP_HEAD_MAX;
+	if (!r->room_used)
 		return NULL;
 	*off = RUMP_SP_HEAD_MAX;
 	return r->shm->answer + RUMP_SP_HEAD_MAX;
@@ -248,16 +251,30 @@ void rumpuser_sp_progress(struct rumpuser_sp_chan *c, uint32_t n)
 	__atomic_store_n(&c->ring->shm->progress, n, __ATOMIC_RELEASE);
 }
 
+/*
+ * Whether a message can go there: not if it is too long, nor a question with data while
+ * those of the answer are in place, which it would overwrite.
+ */
+static bool fits(const struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov)
+{
+	const char *at = r->shm->answer;
+	bool in_place = false;
+	unsigned int i;
+
+	for (i = 0; i < niov; at += iov[i++].len)
+		in_place |= iov[i].base == at;
+	return at <= r->shm->answer + (r->room_used && !in_place ? RUMP_SP_HEAD_MAX :
+	    RUMP_SP_RING_ANSWER);
+}
+
 int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov, int elsewhere)
 {
 	struct rump_sp_ring *shm = r->shm;
 	uint32_t where = RUMP_SP_ON_SOCKET, sleep;
-	size_t total = 0, pos = 0;
+	size_t pos = 0;
 	unsigned int i;
 
-	for (i = 0; i < niov; i++)
-		total += iov[i].len;
-	if (total <= RUMP_SP_RING_ANSWER && !elsewhere) {
+	if (!elsewhere && fits(r, iov, niov)) {
 		where = RUMP_SP_IN_MEMORY;
 		for (i = 0; i < niov; pos += iov[i++].len)
 			if (iov[i].base && iov[i].base != shm->answer + pos)

@@ -24,7 +24,7 @@ int ring_release(struct sp_ring *r, struct rumpuser_sp_msg *msg);
  * the client looks.
  */
 int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov, int elsewhere);
-/* Where the data of an answer may be put in advance; NULL: not here. */
+/* Where the data of an answer may be put in advance; NULL: not here.  0: not any more. */
 void *ring_room(struct sp_ring *r, size_t size, uint32_t *off);
 
 /* The bell was rung. */

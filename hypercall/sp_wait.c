@@ -31,6 +31,7 @@
 #include "internal.h"
 #include "sp.h"
 #include "sp_ring.h"
+#include "sp_strange.h"
 
 #define NCPU_MAX	64
 #define EVENTS		64
@@ -109,7 +110,7 @@ static int ph_watch(int far, void *cookie)
 	return err;
 }
 
-static void ph_unwatch(int far)
+static void ph_close(int far)
 {
 	struct ph *ph;
 	int watched;
@@ -124,6 +125,8 @@ static void ph_unwatch(int far)
 	unlock_ph();
 	if (watched)
 		host(SYS_epoll_ctl, sp_epoll_fd, EPOLL_CTL_DEL, far, NULL);
+	hostfd_forget(far);
+	strange_hang_up(far);
 }
 
 static void ph_ready(uint64_t tag)
@@ -132,7 +135,7 @@ static void ph_ready(uint64_t tag)
 
 	lock_ph();
 	ph = ph_slot((uint32_t)tag, 0);
-	/* Under the lock: after ph_unwatch() no upcall with its cookie is made. */
+	/* Under the lock: after ph_close() no upcall with its cookie is made. */
 	if (ph && ph->cookie && (ph->gen & SP_GEN_MASK) == (tag >> 32 & SP_GEN_MASK))
 		rumpuser_up->ph_gone(ph->cookie);
 	unlock_ph();
@@ -258,7 +261,7 @@ int sp_wait_start(void)
 		.io_kick = io_kick,
 		.io_poll = io_poll,
 		.ph_watch = ph_watch,
-		.ph_unwatch = ph_unwatch,
+		.ph_close = ph_close,
 	};
 	long fd;
 	int err;

@@ -324,7 +324,8 @@ void rumpuser_dir_submit(void *handle, struct rumpuser_dir_req *req);
 /* ---- placeholders (see hijack/): far ends of AF_UNIX socketpairs ----------- */
 
 /* Takes host descriptor fd over for the kernel (moved out of the way of the
- * program's numbers); returns the number to use here, or -errno. */
+ * program's numbers); returns the number to use here, or -errno; -EINVAL: a client of
+ * this server has sent it, and it is no Unix stream socket. */
 int rumpuser_ph_take(int fd);
 /* Writes one readiness byte; a full socket is no error. */
 void rumpuser_ph_ring(int far);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sp.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/sysinfo.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -94,6 +96,34 @@ long must(long r, const char *what, const char *file, int line)
 	if (r < 0)
 		atf_tc_fail("%s:%d: %s: %s", file, line, what, strerror(-r));
 	return r;
+}
+
+void reap(pid_t pid)
+{
+	int status;
+
+	ATF_REQUIRE_EQ(waitpid(pid, &status, 0), pid);
+	ATF_REQUIRE_MSG(status == 0, "the child's status is %#x", status);
+}
+
+void skip_in_tsan(void)
+{
+#ifdef __SANITIZE_THREAD__
+	atf_tc_skip("not under a thread sanitizer");
+#endif
+}
+
+long listen_on(int port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+	long fd = S(socket, AF_INET, SOCK_STREAM, 0);
+	long r;
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	r = fd < 0 ? fd : S(bind, fd, &sin, sizeof(sin));
+	if (r == 0)
+		r = S(listen, fd, 5);
+	return r < 0 ? r : fd;
 }
 
 /* ---- raw ---------------------------------------------------------------------------------- */
@@ -207,35 +237,82 @@ void check_server(void)
 	close(fd);
 }
 
-/* By a segment of a raw request: independent of librumpclient. */
-long processes(void)
+/* A call of raw client fd that reads a string and writes a buffer; either may be NULL. */
+static long raw_call_with(int fd, long nr, const long args[6], const char *in, char *out, size_t size)
 {
 	struct {
 		struct rump_sp_syscall req;
 		struct rump_sp_seg seg;
-		uint64_t end;
+		char data[64];
 	} q;
 	struct {
 		struct rump_sp_reply r;
 		struct rump_sp_out out;
-		struct sysinfo si;
 	} a;
-	struct rump_sp_hello_reply hr;
-	int fd = raw_client(RUMP_SP_GUEST, NULL, &hr);
+	const uint64_t end = RUMP_SP_END_OK;
+	size_t n = in ? RUMP_SP_ALIGN(strlen(in) + 1) : 0;
+	char sink[8];
 
-	raw_request(&q, SYS_sysinfo, (long[6]){ 0x1000 });
-	q.req.hdr.len = sizeof(q);
+	memset(&q, 0, sizeof(q));
+	raw_request(&q, nr, args);
+	q.req.hdr.len = offsetof(__typeof__(q), data) + n + sizeof(end);
 	q.req.nsegs = 1;
-	q.seg = (struct rump_sp_seg){ .addr = 0x1000, .len = sizeof(a.si), .flags = RUMP_SP_OUT };
-	q.end = RUMP_SP_END_OK;
-	ATF_REQUIRE_EQ(send(fd, &q, sizeof(q), MSG_NOSIGNAL), (ssize_t)sizeof(q));
-	ATF_REQUIRE(raw_read(fd, &a, sizeof(a)));
-	ATF_REQUIRE_EQ(a.r.ret, 0);
-	ATF_REQUIRE_EQ(a.r.nouts, 1);
-	ATF_REQUIRE_EQ(a.out.addr, 0x1000);
-	ATF_REQUIRE_EQ(a.out.len, sizeof(a.si));
+	q.seg = (struct rump_sp_seg){ .addr = 0x1000, .len = in ? n : size,
+	    .flags = in ? RUMP_SP_IN : RUMP_SP_OUT, .off = in ? offsetof(__typeof__(q), data) : 0 };
+	if (in)
+		strcpy(q.data, in);
+	memcpy(q.data + n, &end, sizeof(end));
+	ATF_REQUIRE_EQ(send(fd, &q, q.req.hdr.len, MSG_NOSIGNAL), (ssize_t)q.req.hdr.len);
+	ATF_REQUIRE(raw_read(fd, &a.r, sizeof(a.r)));
+	ATF_REQUIRE(a.r.nouts <= 1);
+	if (a.r.nouts) {
+		ATF_REQUIRE(raw_read(fd, &a.out, sizeof(a.out)));
+		ATF_REQUIRE(a.out.addr == 0x1000 && a.out.len <= size && a.out.off == sizeof(a));
+		ATF_REQUIRE(raw_read(fd, out, a.out.len));
+		ATF_REQUIRE(raw_read(fd, sink, RUMP_SP_ALIGN(a.out.len) - a.out.len));
+	}
+	return a.r.ret;
+}
+
+/* The threads of a process, by its stat; 0: it is the kernel's own, or gone. */
+static long threads_of(int fd, int pid)
+{
+	char path[64], stat[1024] = "", *p;
+	unsigned long flags;
+	long f, n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = raw_call_with(fd, SYS_open, (long[6]){ 0x1000 }, path, NULL, 0);
+	if (f < 0)
+		return 0;
+	if (raw_call_with(fd, SYS_read, (long[6]){ f, 0x1000, sizeof(stat) - 1 }, NULL, stat,
+	    sizeof(stat) - 1) <= 0 || !(p = strrchr(stat, ')')) ||
+	    sscanf(p, ") %*c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
+	    &flags, &n) != 2 || flags & 0x200000 /* PF_KTHREAD */)
+		n = 0;
+	raw_call(fd, SYS_close, (long[6]){ f });
+	return n;
+}
+
+/* By raw requests: independent of librumpclient. */
+long processes(void)
+{
+	static char buf[16384];
+	struct rump_sp_hello_reply hr;
+	struct dirent64 *d;
+	int fd = raw_client(RUMP_SP_GUEST, NULL, &hr);
+	long dir, n, sum = 0;
+
+	dir = raw_call_with(fd, SYS_open, (long[6]){ 0x1000, O_DIRECTORY }, "/proc", NULL, 0);
+	ATF_REQUIRE(dir >= 0);
+	while ((n = raw_call_with(fd, SYS_getdents64, (long[6]){ dir, 0x1000, sizeof(buf) }, NULL,
+	    buf, sizeof(buf))) > 0)
+		for (d = (void *)buf; (char *)d < buf + n; d = (void *)((char *)d + d->d_reclen))
+			if (atoi(d->d_name) > 0)
+				sum += threads_of(fd, atoi(d->d_name));
+	ATF_REQUIRE_EQ(n, 0);
 	close(fd);
-	return a.si.procs;
+	return sum;
 }
 
 void wait_processes(long n)

@@ -39,7 +39,21 @@ long client_call(long nr, long a0, long a1, long a2, long a3, long a4, long a5);
 #define MUST(...) must(S(__VA_ARGS__), #__VA_ARGS__, __FILE__, __LINE__)
 long must(long r, const char *what, const char *file, int line);
 
-/* Processes of the rump kernel, as a fresh client sees it. */
+/* A child's exit status must be 0. */
+void reap(pid_t pid);
+/* In a child, which must not go back to ATF. */
+#define CHILD_CHECK(cond) do {							\
+	if (!(cond)) {								\
+		fprintf(stderr, "child: %s:%d: %s\n", __FILE__, __LINE__, #cond);	\
+		_exit(1);							\
+	}									\
+} while (0)
+/* Tests of what a thread sanitizer itself would change: memory, threads' ends, races. */
+void skip_in_tsan(void);
+/* A TCP socket of ours that listens on the port; or -errno. */
+long listen_on(int port);
+
+/* Tasks of the rump kernel but its own, as a fresh client sees them. */
 long processes(void);
 /* Waits, up to 10 s, until there are at most n. */
 void wait_processes(long n);

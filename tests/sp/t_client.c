@@ -1,36 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Clients of a rump_server that behave: threads, forks, signals, memory, death. */
+/* Clients of a rump_server that behave: threads, forks, signals, descriptors. */
 #include "sp.h"
+#include "../kdebug.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 
-/* An exit status of 0 of a child; else the test fails. */
-static void reap(pid_t pid)
-{
-	int status;
-
-	ATF_REQUIRE_EQ(waitpid(pid, &status, 0), pid);
-	ATF_REQUIRE_MSG(status == 0, "the child's status is %#x", status);
-}
-
-/* In a child, which must not go back to ATF. */
-#define CHILD_CHECK(cond) do {							\
-	if (!(cond)) {								\
-		fprintf(stderr, "child: %s:%d: %s\n", __FILE__, __LINE__, #cond);	\
-		_exit(1);							\
-	}									\
-} while (0)
+#include <rump/rump_calls.h>
 
 /* A signal of ours: a handler, with SA_RESTART or without, and a timer. */
 static atomic_int handled;
@@ -426,17 +410,22 @@ ATF_TC_BODY(raised, tc)
 	}
 }
 
-/* Signals without pause, with little memory: NetBSD's server ran out of it. */
+/*
+ * Signals without pause, with little memory: NetBSD's server ran out of it.  For
+ * RUMP_STRESS_SECONDS (4).
+ */
 ATF_TC_WITHOUT_HEAD(signal_storm);
 ATF_TC_BODY(signal_storm, tc)
 {
+	const char *seconds = getenv("RUMP_STRESS_SECONDS");
 	struct itimerval it = { { 0, 100 }, { 0, 100 } };
-	time_t end = time(NULL) + 5;
 	long before, calls = 0, r;
+	time_t end;
 	int p[2];
 	char c;
 
-	client_start();
+	client_start_with((const char *const[]){ "-r", kdebug() ? "256m" : "128m", NULL });
+	end = time(NULL) + (seconds ? atoi(seconds) : 4);
 	MUST(pipe2, p, 0);
 	before = server_rss();
 	alarm_in(1, 0, on_signal);
@@ -456,231 +445,6 @@ ATF_TC_BODY(signal_storm, tc)
 	ATF_CHECK(handled > 100);
 	ATF_CHECK_MSG(server_rss() < before + 8192, "%ld KB became %ld", before, server_rss());
 	printf("%ld rounds, %d signals\n", calls, (int)handled);
-}
-
-/* ---- memory -------------------------------------------------------------------------------------------- */
-
-/* Sizes around every limit, aligned and not. */
-ATF_TC_WITHOUT_HEAD(sizes);
-ATF_TC_BODY(sizes, tc)
-{
-	static const size_t sizes[] = { 1, 7, 8, 4095, 4096, 4097, 65535, 100000, 262144 + 1,
-		(1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5 << 20 };
-	unsigned char *a = malloc(6 << 20), *b = malloc(6 << 20);
-	int fd;
-
-	client_start();
-	fd = MUST(open, "/tmp/sizes", O_RDWR | O_CREAT, 0600);
-	for (size_t i = 0; i < 6 << 20; i++)
-		a[i] = i * 2654435761u >> 13;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		for (int off = 0; off < 4; off += 3) {
-			size_t n = sizes[i];
-
-			MUST(ftruncate, fd, 0);
-			ATF_REQUIRE_EQ(MUST(pwrite64, fd, a + off, n, 0), (long)n);
-			memset(b, 0xee, 6 << 20);
-			ATF_REQUIRE_EQ(MUST(pread64, fd, b + off, n + 100, 0), (long)n);
-			ATF_REQUIRE(memcmp(a + off, b + off, n) == 0);
-			/* and not a byte around it */
-			ATF_REQUIRE(b[off + n] == 0xee && (!off || b[off - 1] == 0xee));
-		}
-	}
-}
-
-/* Memory that is half there, of small and large calls: as much as is there, or EFAULT. */
-ATF_TC_WITHOUT_HEAD(half_mapped);
-ATF_TC_BODY(half_mapped, tc)
-{
-	const size_t n = 3 << 20;
-	char *m = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int fd;
-	long r;
-
-	client_start();
-	fd = MUST(open, "/tmp/half", O_RDWR | O_CREAT, 0600);
-	for (size_t good = 4096; good < n; good = good * 3 & ~4095ul) {
-		mprotect(m, n, PROT_READ | PROT_WRITE);
-		memset(m, 'a', n);
-		mprotect(m + good, n - good, PROT_NONE);
-		r = S(pwrite64, fd, m, n, 0);
-		ATF_CHECK_MSG(r == -EFAULT || (r > 0 && r <= (long)good), "%zu: %ld", good, r);
-		r = S(pwrite64, fd, m + good - 10, 20, 0);
-		ATF_CHECK_MSG(r == -EFAULT || r == 10, "write %ld", r);
-		ATF_CHECK_EQ(MUST(pwrite64, fd, m + good - 10, 10, 0), 10);
-		r = S(pread64, fd, m + good - 5, 10, 0);
-		ATF_CHECK_MSG(r == -EFAULT || r == 5, "read %ld", r);
-		ATF_CHECK_EQ(MUST(pread64, fd, m + good - 10, 10, 0), 10);
-		/* a string that ends where the memory does, and one that does not */
-		strcpy(m + good - 10, "/tmp/half");
-		MUST(access, m + good - 10, F_OK);
-		memset(m + good - 10, 'x', 10);
-		ATF_CHECK_EQ(S(access, m + good - 10, F_OK), -EFAULT);
-		MUST(getpid);
-	}
-	ATF_CHECK_EQ(S(write, fd, NULL, 1), -EFAULT);
-	ATF_CHECK_EQ(S(write, fd, NULL, 0), 0);
-	ATF_CHECK_EQ(S(read, fd, 1, 1), -EFAULT);
-	ATF_CHECK_EQ(S(write, 999, NULL, 1), -EBADF);
-	ATF_CHECK_EQ(S(open, NULL, 0), -EFAULT);
-	ATF_CHECK_EQ(S(open, "", 0), -ENOENT);
-}
-
-/* ---- death ------------------------------------------------------------------------------------------------ */
-
-static long listen_on(int port)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
-	long fd = S(socket, AF_INET, SOCK_STREAM, 0);
-	long r;
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	r = fd < 0 ? fd : S(bind, fd, &sin, sizeof(sin));
-	if (r == 0)
-		r = S(listen, fd, 5);
-	return r < 0 ? r : fd;
-}
-
-/* Lesson 12: who is killed while blocked gives everything back. */
-ATF_TC_WITHOUT_HEAD(killed);
-ATF_TC_BODY(killed, tc)
-{
-	static const char *const how[] = { "accept", "poll", "read", "select", "idle" };
-	long before;
-	pid_t pid;
-	int ready[2];
-	char c;
-
-	client_start();
-	before = processes();
-	for (int i = 0; i < 5; i++) {
-		ATF_REQUIRE_EQ(pipe(ready), 0);
-		pid = fork();
-		if (pid == 0) {
-			struct { int fd; short ev, rev; } p = { .ev = 1 };
-			unsigned long set[16] = { 0 };
-			long fd = listen_on(1234);
-
-			CHILD_CHECK(fd >= 0);
-			CHILD_CHECK(write(ready[1], "r", 1) == 1);
-			p.fd = fd;
-			set[0] = 1ul << fd;
-			if (i == 0)
-				S(accept, fd, NULL, NULL);
-			else if (i == 1)
-				S(poll, &p, 1, -1);
-			else if (i == 2)
-				S(read, S(eventfd2, 0, 0), set, 8);
-			else if (i == 3)
-				S(select, fd + 1, set, NULL, NULL, NULL);
-			else
-				pause();
-			_exit(1);
-		}
-		ATF_REQUIRE_EQ(read(ready[0], &c, 1), 1);
-		close(ready[0]);
-		close(ready[1]);
-		ATF_CHECK_EQ(listen_on(1234), -EADDRINUSE);
-		usleep(20000);
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
-		wait_processes(before);
-		long fd = listen_on(1234);
-		ATF_CHECK_MSG(fd >= 0, "killed in %s: %s", how[i], strerror(-fd));
-		MUST(close, fd);
-	}
-}
-
-static void *block_in(void *arg)
-{
-	char c;
-
-	S(read, *(int *)arg, &c, 1);
-	return NULL;
-}
-
-/* With threads blocked in several calls, by exit and by exec. */
-ATF_TC_WITHOUT_HEAD(exit_and_exec);
-ATF_TC_BODY(exit_and_exec, tc)
-{
-	long before;
-	pid_t pid;
-
-	client_start();
-	before = processes();
-	for (int i = 0; i < 10; i++) {
-		pid = fork();
-		if (pid == 0) {
-			pthread_t t;
-			int p[2];
-
-			CHILD_CHECK(S(pipe2, p, 0) == 0);
-			CHILD_CHECK(listen_on(1234) >= 0);
-			for (int k = 0; k < 5; k++)
-				pthread_create(&t, NULL, block_in, &p[0]);
-			usleep(10000);
-			if (i % 2)
-				execl("/bin/true", "true", NULL);
-			_exit(0);
-		}
-		reap(pid);
-		wait_processes(before);
-		long fd = listen_on(1234);
-		ATF_CHECK_MSG(fd >= 0, "%s: %s", i % 2 ? "exec" : "exit", strerror(-fd));
-		MUST(close, fd);
-	}
-}
-
-/* The server is killed: clean errors, and no garbage. */
-ATF_TC_WITHOUT_HEAD(server_dies);
-ATF_TC_BODY(server_dies, tc)
-{
-	pthread_t t;
-	void *r;
-
-	client_start();
-	MUST(pipe2, blocked_pipe, 0);
-	pthread_create(&t, NULL, block, NULL);
-	while (!blocked)
-		usleep(1000);
-	usleep(20000);
-	kill(server_pid(), SIGKILL);
-	pthread_join(t, &r);
-	ATF_CHECK_EQ((long)r, -ENOTCONN);
-	for (int i = 0; i < 3; i++) {
-		ATF_CHECK_EQ(S(getpid), -ENOTCONN);
-		ATF_CHECK_EQ(S(write, blocked_pipe[1], "x", 1), -ENOTCONN);
-	}
-}
-
-/* A thousand short-lived clients leave nothing. */
-ATF_TC(short_lives);
-ATF_TC_HEAD(short_lives, tc)
-{
-	atf_tc_set_md_var(tc, "timeout", "120");
-}
-ATF_TC_BODY(short_lives, tc)
-{
-	struct rump_sp_hello_reply r;
-	long before = 0, rss = 0;
-
-	server_start();
-	for (int i = 0; i < 2000; i++) {
-		if (i == 1000) {
-			wait_processes(0 + processes());
-			usleep(100000);
-			before = processes();
-			rss = server_rss();
-		}
-		close(raw_client(RUMP_SP_GUEST, NULL, &r));
-		check_server();
-	}
-	wait_processes(before);
-	/*
-	 * Pages that wait for a grace period come on top, and the more the busier the machine is.
-	 * One stack of 32 KB lost with each life would be 32 MB.
-	 */
-	ATF_CHECK_MSG(server_rss() < rss + 8192, "%ld KB became %ld", rss, server_rss());
 }
 
 /* ---- descriptors ------------------------------------------------------------------------------------------ */
@@ -720,6 +484,46 @@ ATF_TC_BODY(own_descriptors, tc)
 	ATF_CHECK_EQ(rumpclient_move_fd(3), 0);
 	MUST(getpid);
 	close(last);	/* for the test's result */
+}
+
+/* An alias is a descriptor of its own: the file lives as long as any, here and on the host. */
+ATF_TC_WITHOUT_HEAD(aliases);
+ATF_TC_BODY(aliases, tc)
+{
+	int p[2], near[2];
+	long alias, again;
+	char c;
+
+	client_start();
+	for (int first = 0; first < 2; first++) {
+		MUST(pipe2, p, O_NONBLOCK);
+		alias = MUST(dup, p[1]);
+		MUST(close, first ? alias : p[1]);
+		alias = first ? p[1] : alias;
+		ATF_CHECK_EQ(S(write, first ? alias + 1 : p[1], "x", 1), -EBADF);
+		ATF_CHECK_EQ(MUST(write, alias, "x", 1), 1);
+		ATF_CHECK_EQ(MUST(read, p[0], &c, 1), 1);
+		ATF_CHECK_EQ(S(read, p[0], &c, 1), -EAGAIN);	/* nobody has hung up */
+		MUST(close, alias);
+		ATF_CHECK_EQ(S(read, p[0], &c, 1), 0);
+		MUST(close, p[0]);
+	}
+
+	/* of its placeholder: closed at the one number, it can be had by the other */
+	MUST(pipe2, p, O_NONBLOCK);
+	ATF_REQUIRE_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, near), 0);
+	ATF_REQUIRE_EQ(rumpclient_syscall(RUMP_CALL_FD_ATTACH, (long[6]){ p[1], near[1] }), 0);
+	near[1] = dup(near[0]);
+	close(near[0]);
+	MUST(close, p[1]);
+	ATF_CHECK_EQ(S(read, p[0], &c, 1), -EAGAIN);
+	again = rumpclient_syscall(RUMP_CALL_FD_ADOPT, (long[6]){ near[1] });
+	ATF_REQUIRE_MSG(again >= 0, "%ld", again);
+	ATF_CHECK_EQ(MUST(write, again, "x", 1), 1);
+	ATF_CHECK_EQ(MUST(read, p[0], &c, 1), 1);
+	close(near[1]);
+	MUST(close, again);
+	ATF_CHECK_EQ(S(read, p[0], &c, 1), 0);
 }
 
 /* What a client sees when it can't be one: one line, which quotes the URL. */
@@ -764,13 +568,8 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, longjmp_out);
 	ATF_TP_ADD_TC(tp, raised);
 	ATF_TP_ADD_TC(tp, signal_storm);
-	ATF_TP_ADD_TC(tp, sizes);
-	ATF_TP_ADD_TC(tp, half_mapped);
-	ATF_TP_ADD_TC(tp, killed);
-	ATF_TP_ADD_TC(tp, exit_and_exec);
-	ATF_TP_ADD_TC(tp, server_dies);
-	ATF_TP_ADD_TC(tp, short_lives);
 	ATF_TP_ADD_TC(tp, own_descriptors);
+	ATF_TP_ADD_TC(tp, aliases);
 	ATF_TP_ADD_TC(tp, bad_url);
 	return atf_no_error();
 }

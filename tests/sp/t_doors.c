@@ -25,6 +25,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <rump/rump_calls.h>
+
 /* ---- capabilities, and the doors of each ------------------------------------------ */
 
 static uint64_t capabilities(void)
@@ -481,6 +483,52 @@ ATF_TC_BODY(no_halt_by_others, tc)
 	check_server();
 }
 
+/*
+ * A network link is a piece of the host: its networks, and files that the server may write.
+ * Strangers see the links that there are, and neither make nor remove any.
+ */
+ATF_TC(links);
+ATF_TC_HEAD(links, tc)
+{
+	atf_tc_set_md_var(tc, "require.user", "root");
+}
+ATF_TC_BODY(links, tc)
+{
+	static const char *const specs[] = {
+		"virt1,link=shm:seg", "virt1,link=shm:seg,pcap=file", "virt1,link=raw:lo",
+		"virt1,link=udp:127.0.0.1:9/127.0.0.1:9", "virt1,link=fd:0", "virt1,link=slirp",
+	};
+	char buf[256] = "";
+	pid_t pid;
+
+	ATF_REQUIRE_EQ(chmod(".", 0777), 0);
+	server_start_with((const char *const[]){ "--allow-uid", "12345", "-i", "virt0,link=shm:wire",
+	    NULL });
+	pid = fork();
+	if (pid == 0) {
+		CHILD_CHECK(setresuid(12345, 12345, 12345) == 0);
+		CHILD_CHECK(rumpclient_init() == 0);
+		for (size_t i = 0; i < COUNT(specs); i++)
+			CHILD_CHECK(rumpclient_syscall(RUMP_CALL_NETIF, (long[6]){ RUMP_NETIF_ADD,
+			    (long)specs[i], (long)buf, sizeof(buf) }) == -EPERM);
+		CHILD_CHECK(strstr(buf, "for its own user") != NULL);
+		CHILD_CHECK(rumpclient_syscall(RUMP_CALL_NETIF, (long[6]){ RUMP_NETIF_DEL,
+		    (long)"virt0" }) == -EPERM);
+		CHILD_CHECK(rumpclient_syscall(RUMP_CALL_NETIF, (long[6]){ RUMP_NETIF_LIST, 0,
+		    (long)buf, sizeof(buf) }) > 0);
+		CHILD_CHECK(strstr(buf, "virt0\tvirt0,link=shm:wire") != NULL);
+		_exit(0);
+	}
+	reap(pid);
+	ATF_CHECK(access("seg", F_OK) != 0);
+	ATF_CHECK(access("file", F_OK) != 0);
+	/* who runs the server does both */
+	ATF_REQUIRE_EQ(rumpclient_init(), 0);
+	ATF_CHECK_EQ(rumpclient_syscall(RUMP_CALL_NETIF, (long[6]){ RUMP_NETIF_DEL, (long)"virt0" }), 0);
+	ATF_CHECK_EQ(rumpclient_syscall(RUMP_CALL_NETIF, (long[6]){ RUMP_NETIF_ADD, (long)specs[0],
+	    (long)buf, sizeof(buf) }), 0);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, capabilities);
@@ -492,5 +540,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, memory_limit);
 	ATF_TP_ADD_TC(tp, other_users);
 	ATF_TP_ADD_TC(tp, no_halt_by_others);
+	ATF_TP_ADD_TC(tp, links);
 	return atf_no_error();
 }

@@ -58,6 +58,82 @@ ATF_TC_BODY(prefork_dropped, tc)
 	ATF_CHECK(rumpclient_fork_init(&f) < 0);
 }
 
+/*
+ * The parent lives on and the child never comes: what was made for it waits a minute, and
+ * is in nobody's way.  RUMP_FULL: until it is gone.
+ */
+ATF_TC_WITHOUT_HEAD(prefork_forgotten);
+ATF_TC_BODY(prefork_forgotten, tc)
+{
+	struct rumpclient_fork f, used;
+	long n, waiting;
+	pid_t pid;
+	int i;
+
+	client_start();
+	n = processes();
+	for (i = 0; i < 50; i++)
+		ATF_REQUIRE_EQ(rumpclient_prefork(&f), 0);
+	waiting = processes();
+	ATF_CHECK_MSG(waiting >= n + 50, "%ld tasks", waiting);
+	for (i = 0; i < 20; i++) {
+		ATF_REQUIRE_EQ(rumpclient_prefork(&used), 0);
+		pid = fork();
+		if (pid == 0)
+			_exit(rumpclient_fork_init(&used) != 0 || S(getpid) <= 0);
+		reap(pid);
+	}
+	wait_processes(waiting);
+	for (i = 0; getenv("RUMP_FULL") && i < 80 && processes() > n; i++)
+		sleep(1);
+	if (i)
+		ATF_CHECK_MSG(i > 50 && processes() <= n, "%ld tasks after %d s", processes(), i);
+	/* the others' end is the parent's */
+	MUST(getpid);
+}
+
+/* The process that called daemon() is gone, and another one has all that it had. */
+ATF_TC_WITHOUT_HEAD(daemon);
+ATF_TC_BODY(daemon, tc)
+{
+	int host[2], p[2], status;
+	char cwd[64], c;
+	struct stat st;
+	long fd, me;
+	pid_t pid;
+
+	server_start();
+	ATF_REQUIRE_EQ(pipe(host), 0);
+	pid = fork();
+	if (pid == 0) {
+		CHILD_CHECK(rumpclient_init() == 0);
+		me = S(getpid);
+		fd = listen_on(1234);
+		CHILD_CHECK(fd >= 0 && S(pipe2, p, 0) == 0 && S(chdir, "/tmp") == 0);
+		CHILD_CHECK(S(write, p[1], "x", 1) == 1);
+		if (rumpclient_daemon(0, 0))
+			_exit(9);
+		/* from here on the parent has exited, and nobody waits for us */
+		c = 'b';
+		if (S(getpid) > 0 && S(getpid) != me && getsid(0) == getpid() &&
+		    getcwd(cwd, sizeof(cwd)) && !strcmp(cwd, "/") &&
+		    S(getcwd, cwd, sizeof(cwd)) > 0 && !strcmp(cwd, "/tmp") &&
+		    fstat(0, &st) == 0 && S_ISCHR(st.st_mode) && fstat(2, &st) == 0 &&
+		    S_ISCHR(st.st_mode) && listen_on(1234) == -EADDRINUSE &&
+		    S(read, p[0], &c, 1) == 1 && c == 'x')
+			c = 'g';
+		(void)!write(host[1], &c, 1);
+		_exit(0);
+	}
+	close(host[1]);
+	ATF_REQUIRE_EQ(waitpid(pid, &status, 0), pid);
+	ATF_CHECK_EQ(status, 0);
+	ATF_REQUIRE_EQ(read(host[0], &c, 1), 1);
+	ATF_CHECK_EQ(c, 'g');
+	ATF_CHECK_EQ(read(host[0], &c, 1), 0);
+	check_server();
+}
+
 /* ---- exec ------------------------------------------------------------------------------ */
 
 static void *blocked(void *arg)
@@ -228,6 +304,8 @@ ATF_TC_BODY(blocked_signal, tc)
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, prefork_dropped);
+	ATF_TP_ADD_TC(tp, prefork_forgotten);
+	ATF_TP_ADD_TC(tp, daemon);
 	ATF_TP_ADD_TC(tp, exec);
 	ATF_TP_ADD_TC(tp, idle_signal);
 	ATF_TP_ADD_TC(tp, blocked_signal);

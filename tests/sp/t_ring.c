@@ -177,14 +177,6 @@ static void *scribble(void *arg)
  * A client whose memory changes while the server reads it, and who takes its bell's count
  * away; it asks well, too.  Others go on, and what it had comes back.
  */
-/* Tests of what the sanitizer itself would change: memory, threads' ends, intended races. */
-static void skip_in_tsan(void)
-{
-#ifdef __SANITIZE_THREAD__
-	atf_tc_skip("not under a thread sanitizer");
-#endif
-}
-
 ATF_TC_WITHOUT_HEAD(scribbled);
 ATF_TC_BODY(scribbled, tc)
 {

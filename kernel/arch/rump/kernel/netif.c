@@ -315,6 +315,12 @@ long rump_netif_call(int op, const char __user *utext, char __user *ubuf, size_t
 		r = -EPERM;
 		goto out;
 	}
+	if (op != RUMP_NETIF_LIST && rump_is_stranger()) {
+		r = -EPERM;
+		n = snprintf(buf, RUMPUSER_NET_WHY, "links reach the host of the server, and are "
+			     "for its own user") + 1;
+		goto tell;
+	}
 	if (op != RUMP_NETIF_LIST) {
 		r = strncpy_from_user(text, utext, SPEC_LEN);
 		if (r == SPEC_LEN)
@@ -337,6 +343,7 @@ long rump_netif_call(int op, const char __user *utext, char __user *ubuf, size_t
 	default:
 		r = -EINVAL;
 	}
+tell:
 	if (n && copy_to_user(ubuf, buf, min(n, len)))
 		r = -EFAULT;
 out:

@@ -188,6 +188,8 @@ unsigned long rump_remote_clear(unsigned long dst, size_t n);
 long rump_remote_strncpy(char *dst, unsigned long src, long n);
 /* such a task ends */
 void rump_sp_exit(struct task_struct *t);
+/* current's program is of another user than the server's, or on another host (sp_doors.c) */
+bool rump_is_stranger(void);
 
 /* setup */
 void rump_uaccess_init(void);

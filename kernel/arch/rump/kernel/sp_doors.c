@@ -3,7 +3,7 @@
  * sp_doors.c - what a client of a server cannot do.
  *
  * A client's process is root in the rump kernel, but a guest of the host process
- * that carries it.  Three things keep it one:
+ * that carries it.  Four things keep it one:
  *
  *  - Calls that would follow a pointer of the client's outside of uaccess.c, or that
  *    speak of the memory or the end of a process that is elsewhere, do not exist
@@ -17,6 +17,9 @@
  *  - Files of /proc/sys, which ask for user 0 and not for a capability, become
  *    read-only for all, but for those of the network: the others are the server's
  *    (panic_on_warn, threads-max).
+ *
+ *  - Network links reach the host, its networks and (pcap=, shm:) its files: only a client
+ *    whose user is the server's, on this host, makes and removes them.
  *
  * With --trust-clients, only the first of these holds.
  *
@@ -65,6 +68,13 @@ static bool for_trusted_only(long nr)
 bool sp_refused(long nr)
 {
 	return elsewhere(nr) || (!trusted && for_trusted_only(nr));
+}
+
+bool rump_is_stranger(void)
+{
+	struct sp_task *st = current->thread.remote;
+
+	return st && !trusted && !rumpuser_sp_is_owner(st->chan);
 }
 
 /* ---- capabilities --------------------------------------------------------- */
