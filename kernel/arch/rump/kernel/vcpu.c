@@ -263,6 +263,21 @@ void rump_cpu_relax(void)
 	rumpuser_relax(&spins);
 }
 
+/*
+ * Where long loops offer to leave is a place to take interrupts, too (--wrap): they may have
+ * no other, and wait for somebody who has to run first.
+ */
+int __real___cond_resched(void);
+int __wrap___cond_resched(void);
+int __wrap___cond_resched(void)
+{
+	struct vcpu *v = this_vcpu();
+
+	if (unlikely(READ_ONCE(v->state) & VCPU_PEND) && v->irqs_on)
+		irq_run(false);
+	return __real___cond_resched();
+}
+
 void rump_spin_wait(u32 *locked)
 {
 	unsigned int spins = 0;
