@@ -220,8 +220,12 @@ long rump_remote_strncpy(char *dst, unsigned long src, long n)
 		if (k > n - done)
 			k = n - done;
 		len = strnlen(p, k);
-		if (dst)
-			memcpy(dst + done, p, len < k ? len + 1 : k);
+		/* what the call itself has written may be where the client can change it */
+		if (dst) {
+			memcpy(dst + done, p, len);
+			if (len < k)
+				dst[done + len] = '\0';
+		}
 		done += len;
 		if (len < k)
 			return done;
