@@ -197,7 +197,7 @@ static struct rump_sp_cookie get_cookie(void)
 	};
 }
 
-static int join(int *fdp)
+static int join(int *fdp, unsigned int *lifep)
 {
 	struct rump_sp_hello_reply r;
 	unsigned int state = 0;
@@ -214,6 +214,7 @@ static int join(int *fdp)
 		set_cookie(&r.cookie);
 		session.begun = 1;
 		*fdp = fd;
+		*lifep = atomic_load(&session.life);
 	}
 	atomic_store(&session.joining, fd < 0 ? 0 : 2);
 	return fd < 0 ? fd : 0;
@@ -300,7 +301,7 @@ static void park(int fd)
 		ownfd_close(fd);
 }
 
-/* Counts one more or less for session life; how many it has.  One less of another: -1. */
+/* Counts one more or less for session life; how many it has, or -1 if it is over. */
 static int count_open(unsigned int life, int change)
 {
 	unsigned long long old = atomic_load(&session.open), new;
@@ -308,7 +309,7 @@ static int count_open(unsigned int life, int change)
 	do {
 		if (old >> 32 == life)
 			new = old + change;
-		else if (change > 0)
+		else if (change > 0 && (int)(life - (unsigned int)(old >> 32)) > 0)
 			new = (unsigned long long)life << 32 | 1;
 		else
 			return -1;
@@ -316,11 +317,16 @@ static int count_open(unsigned int life, int change)
 	return (unsigned int)new;
 }
 
-static int chan_use(struct chan *c, int fd)
+/* fd is a channel of session life; 1: which is over. */
+static int chan_use(struct chan *c, int fd, unsigned int life)
 {
 	struct chan *none;
 	unsigned int i;
 
+	if (life != atomic_load(&session.life)) {
+		ownfd_close(fd);
+		return 1;
+	}
 	c->fd = fd;
 	c->reqno = 0;
 	c->ring = NULL;
@@ -328,8 +334,8 @@ static int chan_use(struct chan *c, int fd)
 		none = NULL;
 		if (atomic_compare_exchange_strong(&chans[(fd + i) % CHANS_MAX], &none, c)) {
 			c->gen = atomic_load(&session.gen);
-			c->life = atomic_load(&session.life);
-			count_open(c->life, 1);
+			c->life = life;
+			count_open(life, 1);
 			park(-1);
 			return 0;
 		}
@@ -341,7 +347,7 @@ static int chan_use(struct chan *c, int fd)
 static void register_thread(void);
 
 /* A further connection of our process, if it is still there; 1: there is no session. */
-static int join_again(int *fdp)
+static int join_again(int *fdp, unsigned int *lifep)
 {
 	unsigned int life = atomic_load(&session.life);
 	int made = atomic_load(&session.joining) == 2;
@@ -353,9 +359,9 @@ static int join_again(int *fdp)
 	if (!made || atomic_load(&session.joining) != 2 || atomic_load(&session.life) != life)
 		return 1;
 	fd = enter(RUMP_SP_THREAD, &cookie, &r);
-	if (fd >= 0)
-		*fdp = fd;
-	else if (is_gone(fd))
+	*fdp = fd;
+	*lifep = life;
+	if (is_gone(fd))
 		session_end(life);
 	return fd < 0 ? fd : 0;
 }
@@ -363,18 +369,20 @@ static int join_again(int *fdp)
 static int chan_open(struct chan *c)
 {
 	uint64_t all = ~0ULL, mask;
+	unsigned int life;
 	int64_t since = 0;
 	int fd, err;
 
 	for (;;) {
-		err = join_again(&fd);
-		if (!err || (err != 1 && !is_gone(err)))
-			break;
-		err = join(&fd);
-		if (!err)
-			break;
-		if (err == 1)
+		err = join_again(&fd, &life);
+		if (err == 1 || is_gone(err))
+			err = join(&fd, &life);
+		if (err == 0)
+			err = chan_use(c, fd, life);
+		if (err == 1)		/* another thread was first */
 			continue;
+		if (err == 0 || !is_gone(err))
+			break;
 		if (!since) {
 			since = now();
 			host(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &mask, sizeof(mask));
@@ -385,8 +393,6 @@ static int chan_open(struct chan *c)
 	}
 	if (since)
 		host(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, NULL, sizeof(mask));
-	if (!err)
-		err = chan_use(c, fd);
 	if (!err)
 		register_thread();
 	return err;
@@ -561,7 +567,7 @@ void chan_put(struct chan *c)
 
 long lost(struct chan *c, int err)
 {
-	unsigned int life = c->life;
+	unsigned int life = c->life, now_life;
 	int fd;
 
 	chan_close(c);
@@ -571,9 +577,9 @@ long lost(struct chan *c, int err)
 	}
 	die_if_wanted();
 	/* Was it this connection, or all? */
-	err = join_again(&fd);
+	err = join_again(&fd, &now_life);
 	if (err == 0)
-		chan_use(c, fd);
+		chan_use(c, fd, now_life);
 	/* Who has given up the right to connect (setuid) will never know more. */
 	else if (err == -EACCES || err == -EPERM)
 		session_end(life);
@@ -607,7 +613,7 @@ static int take_over(int fd, const struct rump_sp_hello_reply *r)
 	session.cookie = r->cookie;
 	session.begun = 1;
 	atomic_store(&session.joining, 2);
-	err = chan_use(&self.chan[0], fd);
+	err = chan_use(&self.chan[0], fd, session_life());
 	if (!err)
 		register_thread();
 	return err;
