@@ -71,9 +71,9 @@ int rumpuser_map_used(int map)
 	return 0;
 }
 
-int rumpuser_map_bind(int map, uint64_t off, void *page)
+int rumpuser_map_bind(int map, uint64_t off, void *page, int fill)
 {
-	long n = host(SYS_pwrite64, map, page, PAGE, off);
+	long n = fill ? host(SYS_pwrite64, map, page, PAGE, off) : (long)PAGE;
 
 	return n < 0 ? n : n != (long)PAGE ? -EIO : ram_replace(page, map, off);
 }

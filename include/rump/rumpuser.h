@@ -118,15 +118,15 @@ void rumpuser_ram_unmap(void *va, size_t npages);
  * mapfile.c).  create: a handle, or -errno; id is part of its name in /proc/PID/maps.  open:
  * a descriptor for a program to map, which is the caller's; -EACCES, -ENOENT: no /proc.
  * used: 1 while there is such a descriptor, or a mapping of one.  bind: the page of RAM
- * becomes that of the memory at off, with what is in the page; nobody may write to it
- * meanwhile.  unbind: it is RAM again, a copy; failure leaves it as it was.
+ * becomes that of the memory at off, with what is in the page (fill), or there; nobody may
+ * write to it meanwhile.  unbind: it is RAM again, a copy; failure leaves it as it was.
  */
 #define RUMPUSER_MAP_NAME	"rump-map-"
 int rumpuser_map_create(uint64_t id);
 int rumpuser_map_open(int map, int writable);
 int rumpuser_map_resize(int map, uint64_t size);
 int rumpuser_map_used(int map);
-int rumpuser_map_bind(int map, uint64_t off, void *page);
+int rumpuser_map_bind(int map, uint64_t off, void *page, int fill);
 int rumpuser_map_unbind(void *page);
 void rumpuser_map_close(int map);
 

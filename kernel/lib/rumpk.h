@@ -52,8 +52,11 @@ int rump_init(void);
  * rest.  Nothing is freed.
  */
 int rumpk_shutdown(void);
-/* No file is mapped from now on; what programs have written is the files'. */
-int rumpk_unmap_all(void);
+/*
+ * Before that: files are not open any more because programs have mapped them, or have a
+ * placeholder for them.  What is in the memory of the former is the files' from now on.
+ */
+int rumpk_let_go(void);
 
 /*
  * A block device "/dev/NAME" on a handle of rumpuser_blk_open(); partitions are

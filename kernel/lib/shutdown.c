@@ -42,8 +42,8 @@ static int shut_down(void)
 	err = rump_pub_lwproc_switch(NULL);
 	if (!err)
 		drop_files();
+	rumpk_let_go();
 	rumpk_net_del_all();
-	rumpk_unmap_all();
 	mount_undo_all();
 	rump_syscall(SYS_sync, 0, 0, 0, 0, 0, 0);
 	err = rumpk_shutdown();

@@ -32,357 +32,30 @@
  * (NFS, 9P), can only be mapped shared for reading.
  */
 #include <linux/buffer_head.h>
-#include <linux/fs.h>
 #include <linux/file.h>
-#include <linux/list.h>
-#include <linux/mm.h>
-#include <linux/pagemap.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
-#include <linux/xxhash.h>
 #include <asm/unistd.h>
 #include <rump/rump_calls.h>
 #include <rump/rumpuser.h>
 #include "../../../lib/rumpk.h"
+#include "mapfile.h"
 #include "rump.h"
 
 #define EXTENTS_MAX	1024		/* of what is wanted of a file; then it is all between */
 #define LOOK_EVERY	(5 * HZ)
 
-/* A part of a file that programs have mapped: pages. */
-struct extent {
-	struct list_head	list;		/* in ascending order, with gaps between */
-	pgoff_t			first, last;
-};
-
-/* A page that is the memfd's. */
-struct bound {
-	struct mapfile		*m;
-	struct page		*page;		/* our reference */
-	pgoff_t			index;
-	u64			sum;		/* when we looked last */
-};
-
-struct mapfile {
-	struct list_head	list;
-	struct rcu_head		rcu;
-	refcount_t		ref;
-	u64			id;
-	int			map;		/* the host's handle */
-	struct mutex		lock;		/* of what follows */
-	struct vm_area_struct	*vma;		/* what the file system is told of; vm_file: ours */
-	struct address_space	*mapping;
-	const struct address_space_operations *aops;	/* the file system's own */
-	bool			writable;
-	bool			stale;		/* a page was taken out */
-	bool			dead;		/* is in no list any more */
-	pgoff_t			end;		/* pages that the memfd has */
-	struct list_head	wanted;
-	unsigned int		nwanted;
-	struct xarray		pages;		/* struct bound by index */
-};
-
 int rump_nmaps;					/* how many there are */
 static LIST_HEAD(maps);
-static DEFINE_MUTEX(maps_lock);			/* of the list; inside of a mapfile's lock */
-static DEFINE_SPINLOCK(bound_lock);		/* of by_pfn, all pages, and who is in them */
-static DEFINE_XARRAY(by_pfn);			/* struct bound */
-static unsigned long nbound;			/* under bound_lock */
+static DEFINE_MUTEX(maps_lock);			/* of changes to the list; inside of a mapfile's lock */
 
 static void look(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(look_work, look);
 
-/* ---- a copy of the mapping's operations ------------------------------------------ */
-
-/* One for each that was ever in use: somebody may have read the pointer. */
-struct ops_copy {
-	struct address_space_operations	ops;
-	const struct address_space_operations *orig;
-	struct ops_copy			*next;
-};
-static struct ops_copy *copies;			/* under maps_lock */
-
-static bool take_bound(struct bound *b)
-{
-	if (!b)
-		return false;
-	xa_erase(&by_pfn, page_to_pfn(b->page));
-	xa_erase(&b->m->pages, b->index);
-	nbound--;
-	return true;
-}
-
-/* The page of b, which nobody finds any more, and whose folio is locked, is RAM's again. */
-static void release_bound(struct bound *b)
-{
-	int err = rumpuser_map_unbind(page_address(b->page));
-
-	/* It can be used for nothing else while programs see it. */
-	if (WARN_ONCE(err, "a mapped page is lost: %d\n", err))
-		get_page(b->page);
-	put_page(b->page);
-	kfree(b);
-}
-
-/* Upcall of the page cache: the folio, which is locked, is not the file's any more. */
-static void free_folio(struct folio *folio)
-{
-	struct bound *b;
-
-	spin_lock(&bound_lock);
-	b = xa_load(&by_pfn, folio_pfn(folio));
-	if (take_bound(b))
-		WRITE_ONCE(b->m->stale, true);
-	spin_unlock(&bound_lock);
-	if (b)
-		release_bound(b);
-}
-
-static const struct address_space_operations *with_ours(const struct address_space_operations *orig)
-{
-	struct ops_copy *c;
-
-	for (c = copies; c && c->orig != orig; c = c->next)
-		;
-	if (!c) {
-		c = kzalloc(sizeof(*c), GFP_KERNEL);
-		if (!c)
-			return NULL;
-		c->ops = *orig;
-		c->ops.free_folio = free_folio;
-		c->orig = orig;
-		c->next = copies;
-		copies = c;
-	}
-	return &c->ops;
-}
-
-/* ---- pages -------------------------------------------------------------------------- */
-
-static u64 sum_of(struct page *page)
-{
-	return xxh64(page_address(page), PAGE_SIZE, 0);
-}
-
-static pgoff_t pages_of(const struct mapfile *m)
-{
-	return DIV_ROUND_UP_ULL(i_size_read(m->mapping->host), PAGE_SIZE);
-}
-
-static bool too_many(void)
-{
-	return READ_ONCE(nbound) >= totalram_pages() / 2;
-}
-
-/* The folio, locked, is the mapping's, and uptodate. */
-static int bind_locked(struct mapfile *m, struct folio *folio, pgoff_t index)
-{
-	struct bound *b;
-	int err;
-
-	if (xa_load(&m->pages, index))
-		return 0;
-	if (too_many())
-		return -ENOMEM;
-	b = kmalloc(sizeof(*b), GFP_KERNEL);
-	if (!b)
-		return -ENOMEM;
-	folio_wait_writeback(folio);
-	*b = (struct bound){ .m = m, .page = folio_file_page(folio, index), .index = index };
-	b->sum = sum_of(b->page);
-	err = xa_reserve(&by_pfn, page_to_pfn(b->page), GFP_KERNEL);
-	if (!err)
-		err = xa_reserve(&m->pages, index, GFP_KERNEL);
-	if (!err)
-		err = rumpuser_map_bind(m->map, (u64)index << PAGE_SHIFT, page_address(b->page));
-	if (err) {
-		xa_release(&by_pfn, page_to_pfn(b->page));
-		xa_release(&m->pages, index);
-		kfree(b);
-		return err;
-	}
-	get_page(b->page);
-	spin_lock(&bound_lock);
-	xa_store(&by_pfn, page_to_pfn(b->page), b, GFP_ATOMIC);	/* reserved: */
-	xa_store(&m->pages, index, b, GFP_ATOMIC);			/* nothing can fail */
-	nbound++;
-	spin_unlock(&bound_lock);
-	return 0;
-}
-
-static int bind(struct mapfile *m, pgoff_t index)
-{
-	struct folio *folio;
-	int err = 0;
-
-	do {
-		folio = read_mapping_folio(m->mapping, index, m->vma->vm_file);
-		if (IS_ERR(folio))
-			return PTR_ERR(folio);
-		folio_lock(folio);
-		if (folio->mapping == m->mapping && index < pages_of(m))
-			err = bind_locked(m, folio, index);
-		else if (index < pages_of(m))
-			err = -EAGAIN;
-		folio_unlock(folio);
-		folio_put(folio);
-	} while (err == -EAGAIN);
-	return err;
-}
-
-/* Brings in [first, last], as far as the file has it.  *next: the first one that is not there. */
-static int populate(struct mapfile *m, pgoff_t first, pgoff_t last, pgoff_t *next)
-{
-	struct file_ra_state ra;
-	pgoff_t i, end = pages_of(m);
-	int err = 0;
-
-	file_ra_state_init(&ra, m->mapping);
-	for (i = first; !err && i <= last && i < end; i++) {
-		if (xa_load(&m->pages, i))
-			continue;
-		if (!filemap_range_has_page(m->mapping, (loff_t)i << PAGE_SHIFT,
-					    (loff_t)i << PAGE_SHIFT))
-			page_cache_sync_readahead(m->mapping, &ra, m->vma->vm_file, i,
-						  min(last, end - 1) - i + 1);
-		err = bind(m, i);
-		if (err)
-			break;
-		cond_resched();
-	}
-	*next = i;
-	return err;
-}
-
-/* Ends what is bound in [first, ULONG_MAX]. */
-static void unbind_from(struct mapfile *m, pgoff_t first)
-{
-	struct folio *folio;
-	struct bound *b;
-
-	for (;;) {
-		spin_lock(&bound_lock);
-		b = xa_find(&m->pages, &first, ULONG_MAX, XA_PRESENT);
-		folio = b ? page_folio(b->page) : NULL;
-		if (folio)
-			folio_get(folio);
-		spin_unlock(&bound_lock);
-		if (!folio)
-			break;
-		folio_lock(folio);
-		folio_wait_writeback(folio);
-		spin_lock(&bound_lock);
-		b = xa_load(&m->pages, first);
-		if (!b || page_folio(b->page) != folio)
-			b = NULL;
-		take_bound(b);
-		spin_unlock(&bound_lock);
-		if (b)
-			release_bound(b);
-		folio_unlock(folio);
-		folio_put(folio);
-		cond_resched();
-	}
-}
-
-/* The file's size has changed, or pages of it: with m->lock. */
-static void settle(struct mapfile *m)
-{
-	pgoff_t end = pages_of(m), next = end;
-	struct extent *e;
-	int err = 0;
-
-	if (end == m->end && !READ_ONCE(m->stale))
-		return;
-	if (end < m->end) {
-		unbind_from(m, end);
-		rumpuser_map_resize(m->map, (u64)end << PAGE_SHIFT);
-	}
-	if (xchg(&m->stale, false) || end > m->end)
-		list_for_each_entry(e, &m->wanted, list) {
-			err = populate(m, e->first, e->last, &next);
-			if (err)
-				break;
-		}
-	/* What cannot be brought in cannot be had: SIGBUS. */
-	if (!err || next > m->end)
-		rumpuser_map_resize(m->map, (u64)(err ? next : end) << PAGE_SHIFT);
-	WRITE_ONCE(m->end, end);
-}
-
-/* ---- what programs have written ------------------------------------------------------ */
-
-/* The page, which has changed, is to be written back.  -ENOSPC, -EDQUOT, -EIO. */
-static int make_dirty(struct mapfile *m, struct page *page, pgoff_t index)
-{
-	const struct vm_operations_struct *ops = m->vma->vm_ops;
-	struct folio *folio = page_folio(page);
-	struct vm_fault vmf = {
-		.vma = m->vma, .gfp_mask = GFP_KERNEL, .pgoff = index, .page = page,
-		.flags = FAULT_FLAG_WRITE | FAULT_FLAG_MKWRITE,
-	};
-	vm_fault_t r = 0;
-
-	if (ops && ops->page_mkwrite) {
-		r = ops->page_mkwrite(&vmf);
-		if (r & (VM_FAULT_ERROR | VM_FAULT_NOPAGE))
-			return r & VM_FAULT_NOPAGE ? 0 : r & VM_FAULT_OOM ? -ENOMEM : -ENOSPC;
-	} else {
-		file_update_time(m->vma->vm_file);
-	}
-	if (!(r & VM_FAULT_LOCKED))
-		folio_lock(folio);
-	if (folio->mapping == m->mapping)
-		folio_mark_dirty(folio);
-	folio_unlock(folio);
-	return 0;
-}
-
-/* Notices what was written to in [first, last]: with m->lock. */
-static int scan(struct mapfile *m, pgoff_t first, pgoff_t last)
-{
-	struct page *page;
-	struct bound *b;
-	int err, failed = 0;
-	u64 old = 0, sum;
-
-	if (!m->writable)
-		return 0;
-	for (;; first++) {
-		spin_lock(&bound_lock);
-		b = xa_find(&m->pages, &first, last, XA_PRESENT);
-		page = b ? b->page : NULL;
-		if (b) {
-			get_page(page);
-			old = b->sum;
-		}
-		spin_unlock(&bound_lock);
-		if (!page)
-			break;
-		sum = sum_of(page);
-		if (sum != old) {
-			err = make_dirty(m, page, first);
-			failed = failed ?: err;
-			spin_lock(&bound_lock);
-			b = xa_load(&m->pages, first);
-			if (b && b->page == page && !err)
-				b->sum = sum;
-			spin_unlock(&bound_lock);
-		}
-		put_page(page);
-		cond_resched();
-		if (first == last)
-			break;
-	}
-	if (failed)
-		mapping_set_error(m->mapping, failed);
-	return failed;
-}
-
 /* ---- a file's life --------------------------------------------------------------------- */
 
-static void put_map(struct mapfile *m)
+void map_put(struct mapfile *m)
 {
 	if (refcount_dec_and_test(&m->ref))
 		kfree_rcu(m, rcu);
@@ -415,14 +88,29 @@ static struct mapfile *get_next(u64 *id)
 	return found;
 }
 
+struct mapfile *map_of(const struct address_space *mapping)
+{
+	struct mapfile *m, *found = NULL;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(m, &maps, list) {
+		if (m->mapping == mapping && refcount_inc_not_zero(&m->ref)) {
+			found = m;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return found;
+}
+
 /* Nobody has it mapped: with m->lock. */
 static void end_map(struct mapfile *m)
 {
 	struct extent *e, *next;
 
-	scan(m, 0, ULONG_MAX);
+	map_scan(m, 0, ULONG_MAX);
 	WRITE_ONCE(m->mapping->a_ops, m->aops);
-	unbind_from(m, 0);
+	map_unbind_from(m, 0);
 	list_for_each_entry_safe(e, next, &m->wanted, list)
 		kfree(e);
 	INIT_LIST_HEAD(&m->wanted);
@@ -434,7 +122,7 @@ static void end_map(struct mapfile *m)
 	close_file(m);
 	rumpuser_map_close(m->map);
 	xa_destroy(&m->pages);
-	put_map(m);
+	map_put(m);
 }
 
 /* Ends what nobody has mapped, and nobody is working on; all, if forced. */
@@ -451,7 +139,7 @@ static void end_unused(bool forced)
 				end_map(m);
 			mutex_unlock(&m->lock);
 		}
-		put_map(m);
+		map_put(m);
 	}
 }
 
@@ -464,12 +152,12 @@ static void look(struct work_struct *unused)
 	while ((m = get_next(&id))) {
 		if (mutex_trylock(&m->lock)) {
 			if (!m->dead) {
-				settle(m);
-				scan(m, 0, ULONG_MAX);
+				map_settle(m);
+				map_scan(m, 0, ULONG_MAX);
 			}
 			mutex_unlock(&m->lock);
 		}
-		put_map(m);
+		map_put(m);
 	}
 	if (READ_ONCE(rump_nmaps))
 		queue_delayed_work(system_unbound_wq, &look_work, LOOK_EVERY);
@@ -492,9 +180,9 @@ static void scan_all(void)
 	while ((m = get_next(&id))) {
 		mutex_lock(&m->lock);
 		if (!m->dead)
-			scan(m, 0, ULONG_MAX);
+			map_scan(m, 0, ULONG_MAX);
 		mutex_unlock(&m->lock);
-		put_map(m);
+		map_put(m);
 	}
 }
 
@@ -508,10 +196,10 @@ static void scan_file(unsigned int fd)
 		if (m->mapping == file->f_mapping || m->mapping->host == d_real_inode(file_dentry(file))) {
 			mutex_lock(&m->lock);
 			if (!m->dead)
-				scan(m, 0, ULONG_MAX);
+				map_scan(m, 0, ULONG_MAX);
 			mutex_unlock(&m->lock);
 		}
-		put_map(m);
+		map_put(m);
 	}
 	if (file)
 		fput(file);
@@ -538,11 +226,6 @@ void rump_map_before(long nr, const long args[6])
 	}
 }
 
-static bool changed(const struct mapfile *m)
-{
-	return READ_ONCE(m->stale) || pages_of(m) != READ_ONCE(m->end);
-}
-
 void rump_map_after(void)
 {
 	struct mapfile *m;
@@ -551,16 +234,16 @@ void rump_map_after(void)
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(m, &maps, list)
-		any |= changed(m);
+		any |= map_changed(m);
 	rcu_read_unlock();
 	while (any && (m = get_next(&id))) {
-		if (changed(m)) {
+		if (map_changed(m)) {
 			mutex_lock(&m->lock);
 			if (!m->dead)
-				settle(m);
+				map_settle(m);
 			mutex_unlock(&m->lock);
 		}
-		put_map(m);
+		map_put(m);
 	}
 }
 
@@ -639,21 +322,10 @@ static int open_file(struct mapfile *new, struct file *user, bool writable)
 	return err;
 }
 
-/* One that has this mapping, with a reference: with maps_lock. */
-static struct mapfile *find(const struct address_space *mapping)
-{
-	struct mapfile *m;
-
-	list_for_each_entry(m, &maps, list)
-		if (m->mapping == mapping && refcount_inc_not_zero(&m->ref))
-			return m;
-	return NULL;
-}
-
 /* new, which has its file, its lock, and a reference for the list, becomes known. */
 static int begin_map(struct mapfile *new)
 {
-	const struct address_space_operations *ops = with_ours(new->aops);
+	const struct address_space_operations *ops = map_ops(new->aops);
 	static u64 last_id;
 
 	if (!ops)
@@ -662,8 +334,8 @@ static int begin_map(struct mapfile *new)
 	new->map = rumpuser_map_create(new->id);
 	if (new->map < 0)
 		return new->map;
-	WRITE_ONCE(new->mapping->a_ops, ops);
 	list_add_tail_rcu(&new->list, &maps);
+	smp_store_release(&new->mapping->a_ops, ops);	/* which look for it there */
 	WRITE_ONCE(rump_nmaps, rump_nmaps + 1);
 	queue_delayed_work(system_unbound_wq, &look_work, LOOK_EVERY);
 	return 0;
@@ -677,7 +349,7 @@ static struct mapfile *get_map(struct file *user, bool writable)
 
 	for (;;) {
 		mutex_lock(&maps_lock);
-		m = find(new ? new->mapping : user->f_mapping);
+		m = map_of(new ? new->mapping : user->f_mapping);
 		if (!m && new)
 			err = begin_map(new);
 		mutex_unlock(&maps_lock);
@@ -691,10 +363,10 @@ static struct mapfile *get_map(struct file *user, bool writable)
 				break;
 			mutex_unlock(&m->lock);
 			if (m->dead) {
-				put_map(m);
+				map_put(m);
 				continue;
 			}
-			put_map(m);
+			map_put(m);
 		}
 		new = kzalloc(sizeof(*new), GFP_KERNEL);
 		err = new ? open_file(new, user, writable) : -ENOMEM;
@@ -703,6 +375,7 @@ static struct mapfile *get_map(struct file *user, bool writable)
 			return ERR_PTR(err);
 		}
 		mutex_init(&new->lock);
+		mutex_init(&new->writing);
 		mutex_lock(&new->lock);
 		refcount_set(&new->ref, 2);
 		INIT_LIST_HEAD(&new->wanted);
@@ -748,26 +421,17 @@ static long map_file(int fd, u64 off, u64 len, int flags)
 	fput(file);
 	if (IS_ERR(m))
 		return PTR_ERR(m);
-	settle(m);
-	r = populate(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT, &next);
+	map_settle(m);
+	r = map_populate(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT, &next);
 	if (!r)
 		r = want(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT);
 	if (!r)
 		r = rumpuser_map_open(m->map, writable);
 	mutex_unlock(&m->lock);
-	put_map(m);
+	map_put(m);
 	if (r < 0)
 		rump_map_look();
 	return r;
-}
-
-static struct mapfile *find_id(u64 id)
-{
-	struct mapfile *m;
-
-	id--;
-	m = get_next(&id);
-	return m;
 }
 
 static long sync_map(struct mapfile *m, u64 off, u64 len, bool wait)
@@ -775,7 +439,7 @@ static long sync_map(struct mapfile *m, u64 off, u64 len, bool wait)
 	struct file *file = get_file(m->vma->vm_file);
 	int err, err2 = 0;
 
-	err = scan(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT);
+	err = map_scan(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT);
 	mutex_unlock(&m->lock);
 	if (wait)
 		err2 = vfs_fsync_range(file, off, off + len - 1, 1);
@@ -789,21 +453,19 @@ static long mapped(int op, u64 id, u64 off, u64 len)
 {
 	struct mapfile *m;
 	pgoff_t next;
+	u64 before = id - 1;
 	long r;
 
 	if (!len || off > MAX_LFS_FILESIZE || len > MAX_LFS_FILESIZE - off)
 		return -EINVAL;
-	m = find_id(id);
-	if (!m || m->id != id) {
-		if (m)
-			put_map(m);
+	m = get_next(&before);
+	if (!m)
 		return -ENOENT;
-	}
 	mutex_lock(&m->lock);
-	if (m->dead) {
+	if (m->dead || m->id != id) {
 		r = -ENOENT;
 	} else if (op == RUMP_MAPPED_WANT) {
-		r = populate(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT, &next);
+		r = map_populate(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT, &next);
 		if (!r)
 			r = want(m, off >> PAGE_SHIFT, (off + len - 1) >> PAGE_SHIFT);
 	} else if (op == RUMP_MAPPED_SYNC || op == RUMP_MAPPED_ASYNC) {
@@ -812,7 +474,7 @@ static long mapped(int op, u64 id, u64 off, u64 len)
 		r = -EINVAL;
 	}
 	mutex_unlock(&m->lock);
-	put_map(m);
+	map_put(m);
 	return r;
 }
 
@@ -822,13 +484,14 @@ long rump_map_call(long nr, const long args[6])
 	    mapped(args[0], args[1], args[2], args[3]);
 }
 
-static long end_all(void *unused)
+static long let_go(void *unused)
 {
 	end_unused(true);
+	rump_ph_drop_all();
 	return 0;
 }
 
-int rumpk_unmap_all(void)
+int rumpk_let_go(void)
 {
-	return rump_call_function(end_all, NULL);
+	return rump_call_function(let_go, NULL);
 }

@@ -230,6 +230,24 @@ void rump_ph_watch_all(void)
 	mutex_unlock(&phs_lock);
 }
 
+/* The end: no file is open because of a placeholder any more. */
+void rump_ph_drop_all(void)
+{
+	struct hlist_node *next;
+	struct rump_ph *ph;
+	struct file *file;
+	unsigned int i;
+
+	mutex_lock(&phs_lock);
+	hash_for_each_safe(phs, i, next, ph, by_file) {
+		file = ph_remove(ph);
+		if (!arch_xchg(&ph->hung_up, true))
+			ph_free(ph);	/* else reap() will */
+		fput(file);
+	}
+	mutex_unlock(&phs_lock);
+}
+
 /* Without a lock: for who asks from time to time. */
 bool rump_ph_any(void)
 {

@@ -145,6 +145,7 @@ void rump_signals_init(void);
 /* placeholder.c */
 void rump_ph_watch_all(void);
 bool rump_ph_any(void);
+void rump_ph_drop_all(void);
 long rump_private_call(long nr, const long args[6]);
 long rump_ph_close(unsigned int fd);
 void rump_ph_gone(void *cookie);
