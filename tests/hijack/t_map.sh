@@ -67,7 +67,7 @@ embedded_body() {
 servers remote
 remote_body() {
 	image ext4 64M
-	serve -m "$PWD/img:/mnt"
+	serve -M "$PWD/img:/mnt"
 	all "$remote" /rump/mnt
 	all "$remote" /rump/run
 	for how in kill exec; do
@@ -95,7 +95,7 @@ kinds_body() {
 		[ -x /sbin/mkfs.$fs ] || continue
 		rm -f img
 		image $fs 320M
-		serve -m "$PWD/img:/mnt"
+		serve -M "$PWD/img:/mnt"
 		all "$remote" /rump/mnt
 		$remote "$h_map" leave /rump/mnt kill 2>killed
 		# written while it is being written to
@@ -105,7 +105,7 @@ kinds_body() {
 		xfs) atf_check -o ignore -e ignore /sbin/xfs_repair -n img ;;
 		btrfs) atf_check -o ignore -e ignore btrfs check --check-data-csum img ;;
 		esac
-		serve -m "$PWD/img:/mnt,ro"
+		serve -M "$PWD/img:/mnt,ro"
 		atf_check -o inline:'0\n' $remote sh -c 'tr -d L </rump/mnt/left | wc -c'
 		atf_check "$B/tools/rump" halt "unix://$PWD/sock"
 	done
@@ -115,7 +115,7 @@ kinds_body() {
 servers odd
 odd_body() {
 	image ext4 16M
-	serve -m "$PWD/img:/mnt"
+	serve -M "$PWD/img:/mnt"
 	atf_check $remote sh -c 'cd /rump/mnt && mkdir low up work over && echo low >low/f'
 	atf_check $remote mount -t overlay -o lowerdir=/mnt/low,upperdir=/mnt/up,workdir=/mnt/work \
 	    o /rump/mnt/over
@@ -129,7 +129,7 @@ servers sqlite
 sqlite_body() {
 	need sqlite3
 	image ext4 64M
-	serve -m "$PWD/img:/mnt"
+	serve -M "$PWD/img:/mnt"
 	for mode in wal delete; do
 		atf_check -o inline:"$mode\n" $remote sqlite3 /rump/mnt/$mode \
 		    "pragma journal_mode=$mode; create table t(who, n);"
@@ -172,7 +172,7 @@ servers tools
 tools_body() {
 	need git gcc rsync
 	image ext4 64M
-	serve -m "$PWD/img:/mnt"
+	serve -M "$PWD/img:/mnt"
 	mkdir src
 	seq 1 20000 >src/large
 	cp $libm src/libm
