@@ -498,11 +498,6 @@ int rumpuser_sp_signal(struct rumpuser_sp_chan *c, int signo, int code, int err,
 	return r;
 }
 
-int rumpuser_sp_is_owner(const struct rumpuser_sp_chan *c)
-{
-	return !chan_is_relayed(c) && sp_peer_is_owner(&c->cred);
-}
-
 void rumpuser_sp_close(struct rumpuser_sp_chan *c)
 {
 	ring_cool(c);

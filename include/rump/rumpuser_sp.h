@@ -120,9 +120,6 @@ int rumpuser_sp_linger(struct rumpuser_sp_chan *chan, unsigned int cpu, const ui
 int rumpuser_sp_signal(struct rumpuser_sp_chan *chan, int signo, int code, int err,
     uint64_t value);
 
-/* Is it the same user's, or root's, on this host?  Others were let in to make calls only. */
-int rumpuser_sp_is_owner(const struct rumpuser_sp_chan *chan);
-
 /* Ends the channel; no upcall with its cookie runs any more when it returns. */
 void rumpuser_sp_close(struct rumpuser_sp_chan *chan);
 /* The same, because of what the client did: says so on stderr, and counts. */
