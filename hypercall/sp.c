@@ -467,6 +467,11 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 	}
 }
 
+int rumpuser_sp_is_owner(const struct rumpuser_sp_chan *c)
+{
+	return !chan_is_relayed(c) && sp_peer_is_owner(&c->cred);
+}
+
 int rumpuser_sp_signal(struct rumpuser_sp_chan *c, int signo, int code, int err, uint64_t value)
 {
 	socklen_t len = sizeof(int);

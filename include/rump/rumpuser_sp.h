@@ -48,6 +48,8 @@ int rumpuser_sp_allow_uid(uint32_t uid);
 int rumpuser_sp_allow_gid(uint32_t gid);
 void rumpuser_sp_trust(void);
 int rumpuser_sp_trusted(void);
+/* 1: the client is on this host, and its user (or root) could do there what we can. */
+int rumpuser_sp_is_owner(const struct rumpuser_sp_chan *chan);
 
 /*
  * Listens on url, on the way of which nothing must stand; release: the kernel's,
