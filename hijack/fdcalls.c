@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "epoll.h"
@@ -247,16 +246,6 @@ long hijack_fcntl(long nr, const long a[6])
 	if (fdmap_get(a[0]) != FD_RUMP)
 		return host_pass(nr, a);
 	return rump(nr, fdmap_num[a[0]], a[1], a[2]);
-}
-
-long hijack_ioctl(long nr, const long a[6])
-{
-	int rfd;
-
-	if (a[1] == FIOCLEX || a[1] == FIONCLEX)
-		return host_pass(nr, a);
-	rfd = fdmap_rump(a[0]);
-	return rfd < 0 ? host_pass(nr, a) : rump(nr, rfd, a[1], a[2]);
 }
 
 /* ---- closing ---------------------------------------------------------------------- */

@@ -241,6 +241,17 @@ static inline int map_maybe(uintptr_t addr, size_t len)
 	    addr + len > __atomic_load_n(&map_bounds.from, __ATOMIC_RELAXED);
 }
 
+/* ---- ifioctl.c: interfaces --------------------------------------------------------- */
+
+#define IFIOCTL_FIRST	0x8910		/* SIOCGIFNAME */
+#define IFIOCTL_LAST	0x8bff		/* of the wireless extensions */
+
+/* May ioctl(2) with this request name an interface?  General registers only. */
+static inline int ifioctl_maybe(unsigned long request)
+{
+	return request >= IFIOCTL_FIRST && request <= IFIOCTL_LAST;
+}
+
 /* ---- unixname.c: names of AF_UNIX sockets ----------------------------------------- */
 
 /* Is this the address of an AF_UNIX socket in the rump kernel?  General registers only. */

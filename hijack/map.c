@@ -13,6 +13,9 @@
  * (/proc/self/maps), so we keep no list that could be wrong; only between which addresses
  * there ever was any.
  *
+ * That of a packet socket is the memory of its rings, in the same way: libpcap, so tcpdump
+ * and tshark, reads packets from one.
+ *
  * A private mapping of a file is a copy, made now.  What lies beyond the file's last
  * page is a mapping of a file of the host that is empty, so that an access there is a
  * SIGBUS, as the host has it.
@@ -259,6 +262,12 @@ static long map_char(int rfd, const struct stat *st, const long a[6])
 	return host(SYS_mmap, a[0], a[1], a[2], a[3] | MAP_ANONYMOUS, -1, 0);
 }
 
+static long map_socket(int rfd, const struct stat *st, const long a[6])
+{
+	(void)st;
+	return (a[3] & MAP_TYPE) == MAP_PRIVATE ? -ENODEV : map_shared(rfd, a);
+}
+
 static const struct {
 	mode_t type;
 	map_fn *fn;
@@ -266,6 +275,7 @@ static const struct {
 	{ S_IFREG, map_file },
 	{ S_IFBLK, map_file },
 	{ S_IFCHR, map_char },
+	{ S_IFSOCK, map_socket },
 };
 
 long hijack_mmap(long nr, const long a[6])

@@ -50,7 +50,6 @@ static int class_of(const struct rump_sysrow *row, int how)
 	case HOW_newfd:
 	case HOW_close:
 	case HOW_fcntl:
-	case HOW_ioctl:
 	case HOW_accept:
 	case HOW_sendmsg:
 	case HOW_sendto:

@@ -21,8 +21,8 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 
-#include "hijack.h"
 #include "epoll.h"
+#include "hijack.h"
 
 static int not_host(long fd)
 {
@@ -146,6 +146,8 @@ int hijack_want(long nr, const long a[6])
 	case HOW_mremap:
 	case HOW_msync:
 		return map_maybe(a[0], a[1] ? a[1] : 1);
+	case HOW_ioctl:
+		return not_host(a[0]) || ifioctl_maybe(a[1]);
 	case HOW_dup:
 		return not_host(a[0]) || (nr != SYS_dup && not_host(a[1]));
 	case HOW_recvmsg:

@@ -49,8 +49,12 @@ void ram_free(void);
  */
 int ram_replace(void *page, int fd, uint64_t off);
 int ram_restore(void *page);
+/* Is that address in RAM? */
+bool ram_has(const void *at);
 /* After a SIGBUS at that address: true if it was such a page, which is RAM's, and zero, now. */
 bool ram_repair(const void *at);
+/* This process is a copy: what the program has mapped of the kernel's files is given back. */
+void mapfile_forget(void);
 /* This process is a copy, and has this thread only: nobody else waits. */
 void wait_alone(void);
 /* Once, early. */

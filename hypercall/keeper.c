@@ -83,6 +83,7 @@ static void forget_program(int keep)
 	host(SYS_chdir, "/");
 	host(SYS_prctl, PR_SET_NAME, "rump_keeper", 0, 0, 0);
 	close_others(keep);
+	mapfile_forget();
 	if (host(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl) == 0) {
 		rl.rlim_cur = rl.rlim_max;
 		host(SYS_prlimit64, 0, RLIMIT_NOFILE, &rl, NULL);

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <linux/memfd.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 
@@ -86,4 +87,37 @@ int rumpuser_map_unbind(void *page)
 void rumpuser_map_close(int map)
 {
 	hostfd_release(map);
+}
+
+/* A line of /proc/self/maps. */
+static void forget_line(const char *line)
+{
+	unsigned long from, to;
+
+	if (strstr(line, "/memfd:" RUMPUSER_MAP_NAME) && sscanf(line, "%lx-%lx", &from, &to) == 2 &&
+	    !ram_has((const void *)from))
+		host(SYS_munmap, from, to - from);
+}
+
+void mapfile_forget(void)
+{
+	char buf[4096], line[256];
+	size_t len = 0;
+	long fd, n, i;
+
+	fd = host(SYS_open, "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;			/* then nothing was ever mapped */
+	while ((n = host(SYS_read, fd, buf, sizeof(buf))) > 0) {
+		for (i = 0; i < n; i++) {
+			if (buf[i] != '\n' && len < sizeof(line) - 1)
+				line[len++] = buf[i];
+			if (buf[i] != '\n')
+				continue;
+			line[len] = '\0';
+			len = 0;
+			forget_line(line);
+		}
+	}
+	host(SYS_close, fd);
 }

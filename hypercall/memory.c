@@ -276,12 +276,19 @@ int ram_restore(void *page)
 	return ret;
 }
 
+bool ram_has(const void *at)
+{
+	const char *p = at;
+
+	return p >= ram && p < ram + ram_size;
+}
+
 bool ram_repair(const void *at)
 {
 	const char *p = at;
 	size_t i;
 
-	if (!spare || p < ram || p >= ram + ram_size)
+	if (!spare || !ram_has(at))
 		return false;
 	i = page_index(p);
 	return set_replaced(i, false) && bring_back(i) == 0;

@@ -57,7 +57,7 @@
  * and closed.  flags: what the mapping is to allow besides reading.  It can be mapped for
  * writing if rfd can be written to.  -ENODEV: it cannot be mapped, or the kernel is on another
  * host; -EACCES; -EPERM: EXEC, from a file system mounted noexec; -ENOMEM: more than half of
- * the kernel's memory would be mapped.
+ * the kernel's memory would be mapped; -EINVAL: rfd is a socket, whose rings have another size.
  */
 #define RUMP_CALL_MAP		(RUMP_CALL_BASE + 4)
 #define RUMP_MAP_WRITE		1

@@ -2,8 +2,14 @@
 /* Clients that do what they should not: the server goes on for the others. */
 #include "sp.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -237,6 +243,67 @@ ATF_TC_BODY(foreign_descriptors, tc)
 	MUST(getpid);
 }
 
+#define LEN	(64 * 1024)
+
+static long map(int rfd, uint64_t off, uint64_t len)
+{
+	return rumpclient_syscall(RUMP_CALL_MAP, (long[6]){ rfd, off, len, RUMP_MAP_WRITE });
+}
+
+/* The ring of a packet socket, whose memory is cut short and scribbled over by its program. */
+ATF_TC_WITHOUT_HEAD(rings);
+ATF_TC_BODY(rings, tc)
+{
+	static const struct tpacket_req ring = {
+		.tp_block_size = LEN, .tp_block_nr = 1, .tp_frame_size = 2048, .tp_frame_nr = LEN / 2048,
+	};
+	struct sockaddr_ll lo = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+	    .sll_ifindex = 1 };
+	struct ifreq up = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int s, udp, file, memfd;
+	char frame[100] = { 0 };
+	void *mem;
+
+	client_start();
+	udp = MUST(socket, AF_INET, SOCK_DGRAM, 0);
+	MUST(ioctl, udp, SIOCSIFFLAGS, &up);
+	file = MUST(open, "/", O_RDONLY);
+	for (int i = 0; i < 4; i++) {
+		s = MUST(socket, AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+		ATF_CHECK_EQ(map(s, 0, LEN), -EINVAL);
+		MUST(setsockopt, s, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring));
+		MUST(bind, s, &lo, sizeof(lo));
+		ATF_CHECK_EQ(map(s, 0, 0), -EINVAL);
+		ATF_CHECK_EQ(map(s, 0, LEN - 4096), -EINVAL);
+		ATF_CHECK_EQ(map(s, 0, 2 * LEN), -EINVAL);
+		ATF_CHECK_EQ(map(s, 4096, LEN), -EINVAL);
+		ATF_CHECK_EQ(map(s, 0, 1ULL << 46), -EINVAL);
+		ATF_CHECK_EQ(map(s, 0, UINT64_MAX), -EINVAL);
+		ATF_CHECK_EQ(map(udp, 0, LEN), -ENODEV);
+		ATF_CHECK(map(file, 0, LEN) < 0);
+		memfd = map(s, 0, LEN);
+		ATF_REQUIRE_MSG(memfd >= 0, "%d", memfd);
+		mem = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+		ATF_REQUIRE(mem != MAP_FAILED);
+		ATF_CHECK_EQ(S(setsockopt, s, SOL_PACKET, PACKET_RX_RING, &(struct tpacket_req){ 0 },
+		    sizeof(struct tpacket_req)), -EBUSY);
+		if (i & 1)
+			memset(mem, 0xff, LEN);
+		else if (i & 2)
+			fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, LEN);
+		else
+			ATF_CHECK(ftruncate(memfd, 0) == 0);
+		for (int n = 0; n < 100; n++)
+			MUST(sendto, s, frame, sizeof(frame), 0, &lo, sizeof(lo));
+		munmap(mem, LEN);
+		close(memfd);
+		MUST(setsockopt, s, SOL_PACKET, PACKET_RX_RING, &(struct tpacket_req){ 0 },
+		    sizeof(struct tpacket_req));
+		MUST(close, s);
+		check_server();
+	}
+}
+
 /* Calls that would reach memory of the server itself by the client's pointers. */
 ATF_TC_WITHOUT_HEAD(dangerous_calls);
 ATF_TC_BODY(dangerous_calls, tc)
@@ -351,6 +418,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, never_reads);
 	ATF_TP_ADD_TC(tp, lies_about_memory);
 	ATF_TP_ADD_TC(tp, foreign_descriptors);
+	ATF_TP_ADD_TC(tp, rings);
 	ATF_TP_ADD_TC(tp, dangerous_calls);
 	ATF_TP_ADD_TC(tp, random_bytes);
 	ATF_TP_ADD_TC(tp, unwanted_descriptors);

@@ -34,6 +34,7 @@
 #include <linux/buffer_head.h>
 #include <linux/file.h>
 #include <linux/rculist.h>
+#include <linux/socket.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <asm/unistd.h>
@@ -52,6 +53,22 @@ static DEFINE_MUTEX(maps_lock);			/* of changes to the list; inside of a mapfile
 
 static void look(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(look_work, look);
+
+/* With maps_lock. */
+static void count_maps(int by)
+{
+	WRITE_ONCE(rump_nmaps, rump_nmaps + by);
+	if (by > 0)
+		queue_delayed_work(system_unbound_wq, &look_work, LOOK_EVERY);
+}
+
+/* Of memory that is no file's (lend.c). */
+void rump_map_count(int by)
+{
+	mutex_lock(&maps_lock);
+	count_maps(by);
+	mutex_unlock(&maps_lock);
+}
 
 /* ---- a file's life --------------------------------------------------------------------- */
 
@@ -117,7 +134,7 @@ static void end_map(struct mapfile *m)
 	m->dead = true;
 	mutex_lock(&maps_lock);
 	list_del_rcu(&m->list);
-	WRITE_ONCE(rump_nmaps, rump_nmaps - 1);
+	count_maps(-1);
 	mutex_unlock(&maps_lock);
 	close_file(m);
 	rumpuser_map_close(m->map);
@@ -131,6 +148,7 @@ static void end_unused(bool forced)
 	struct mapfile *m;
 	u64 id = 0;
 
+	rump_lend_look(forced);
 	while ((m = get_next(&id))) {
 		if (forced)
 			mutex_lock(&m->lock);
@@ -222,6 +240,13 @@ void rump_map_before(long nr, const long args[6])
 		break;
 	case __NR_umount2:
 		end_unused(false);
+		break;
+	case __NR_setsockopt:
+		if (args[1] == SOL_PACKET)
+			rump_lend_look(false);
+		break;
+	case __NR_close:
+		rump_lend_look(false);
 		break;
 	}
 }
@@ -336,8 +361,7 @@ static int begin_map(struct mapfile *new)
 		return new->map;
 	list_add_tail_rcu(&new->list, &maps);
 	smp_store_release(&new->mapping->a_ops, ops);	/* which look for it there */
-	WRITE_ONCE(rump_nmaps, rump_nmaps + 1);
-	queue_delayed_work(system_unbound_wq, &look_work, LOOK_EVERY);
+	count_maps(1);
 	return 0;
 }
 
@@ -412,6 +436,11 @@ static long map_file(int fd, u64 off, u64 len, int flags)
 	if (!file)
 		return -EBADF;
 	writable = file->f_mode & FMODE_WRITE;
+	if (S_ISSOCK(file_inode(file)->i_mode)) {
+		r = rump_lend(file, off, len);
+		fput(file);
+		return r;
+	}
 	r = 0;
 	if (!(file->f_mode & FMODE_READ) || (flags & RUMP_MAP_WRITE && !writable))
 		r = -EACCES;

@@ -159,6 +159,9 @@ extern int rump_nmaps;
 void rump_map_before(long nr, const long args[6]);
 void rump_map_after(void);
 void rump_map_look(void);
+void rump_map_count(int by);
+long rump_lend(struct file *file, u64 off, u64 len);
+void rump_lend_look(bool forced);
 long rump_map_call(long nr, const long args[6]);
 
 /* module.c: rumpuser_symbol(), also for modules' functions */

@@ -80,7 +80,8 @@ static const char command_line[] __initconst =
 #ifdef CONFIG_PROVE_LOCKING
 	"panic_on_warn=1 "
 #endif
-	"panic=-1 nbd.nbds_max=0 bonding.max_bonds=0 dummy.numdummies=0 ifb.numifbs=0";
+	"panic=-1 nbd.nbds_max=0 bonding.max_bonds=0 dummy.numdummies=0 ifb.numifbs=0 "
+	"fb_tunnels=none";
 
 void __init setup_arch(char **cmdline)
 {
