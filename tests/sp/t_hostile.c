@@ -278,7 +278,7 @@ ATF_TC_BODY(rings, tc)
 		ATF_CHECK_EQ(map(s, 0, 2 * LEN), -EINVAL);
 		ATF_CHECK_EQ(map(s, 4096, LEN), -EINVAL);
 		ATF_CHECK_EQ(map(s, 0, 1ULL << 46), -EINVAL);
-		ATF_CHECK_EQ(map(s, 0, UINT64_MAX), -EINVAL);
+		ATF_CHECK_EQ(map(s, 0, UINT64_MAX), -EOVERFLOW);
 		ATF_CHECK_EQ(map(udp, 0, LEN), -ENODEV);
 		ATF_CHECK(map(file, 0, LEN) < 0);
 		memfd = map(s, 0, LEN);
