@@ -100,7 +100,7 @@ static int bind(void *arg)
 	/* npages are those that unbind() has to do with. */
 	for (loan->npages = 0; !err && loan->npages < loan->n; loan->npages++)
 		err = rumpuser_map_bind(loan->map, loan->npages * PAGE_SIZE,
-					page_address(loan->pages[loan->npages]));
+					page_address(loan->pages[loan->npages]), 1);
 	if (!err)
 		return 0;
 	loan->npages--;
