@@ -157,10 +157,18 @@ static int set_sysctl(struct parse *p, const char *s, size_t n)
 
 static int set_static(struct parse *p, const char *s, size_t n)
 {
-	if (!is(s, n, "refuse") && !is(s, n, "host"))
-		return bad(p, "RUMPHIJACK: \"static=%.*s\": right are refuse and host", (int)n, s);
-	p->sc->static_host = is(s, n, "host");
-	return 0;
+	static const char *const ways[] = {
+		[STATIC_REFUSE] = "refuse", [STATIC_HOST] = "host", [STATIC_TRAP] = "trap"
+	};
+	int i;
+
+	for (i = STATIC_REFUSE; i <= STATIC_TRAP; i++) {
+		if (!is(s, n, ways[i]))
+			continue;
+		p->sc->outsiders = i;
+		return 0;
+	}
+	return bad(p, "RUMPHIJACK: \"static=%.*s\": right are refuse, trap and host", (int)n, s);
 }
 
 static int set_fdoff(struct parse *p, const char *s, size_t n)
@@ -232,7 +240,7 @@ static int one_word(struct parse *p, const char *s, size_t n)
 		}
 	}
 	return bad(p, "RUMPHIJACK: \"%.*s\": not a word; right are path=DIR, blanket=DIR:DIR..., "
-	    "socket=KIND:..., vfs=all|none, sysctl=yes|no, fdoff=N, static=refuse|host", n > 200 ? 200 : (int)n, s);
+	    "socket=KIND:..., vfs=all|none, sysctl=yes|no, fdoff=N, static=refuse|trap|host", n > 200 ? 200 : (int)n, s);
 }
 
 int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char *err,

@@ -141,7 +141,7 @@ struct scope {
 	int nrules;
 	int fdoff;			/* lowest number of a rump descriptor, 0: any */
 	int vfs_sync;			/* sync(2) reaches the rump kernel too */
-	int static_host;		/* programs that cannot load us may run on the host */
+	enum outsiders { STATIC_REFUSE, STATIC_HOST, STATIC_TRAP } outsiders;	/* who cannot load us */
 };
 extern struct scope scope;
 

@@ -257,6 +257,22 @@ static int is_session(const char *var)
 	    (starts(var, preload) && strstr(var, self));
 }
 
+static char trap_path[PATH_BUF];	/* rump_trap, if it may be needed */
+
+/* It lies in a directory beside ours. */
+static void find_trap(void)
+{
+	static const char beside[] = "../bin/rump_trap";
+	const char *slash;
+	Dl_info us;
+
+	if (!dladdr(&scope, &us) || !(slash = strrchr(us.dli_fname, '/')) ||
+	    slash + 1 - us.dli_fname + sizeof(beside) > sizeof(trap_path))
+		return;
+	memcpy(trap_path, us.dli_fname, slash + 1 - us.dli_fname);
+	strcpy(trap_path + (slash + 1 - us.dli_fname), beside);
+}
+
 void proc_init(void)
 {
 	size_t size = 0;
@@ -270,6 +286,8 @@ void proc_init(void)
 		if (host(SYS_madvise, mem, 4096, MADV_WIPEONFORK) < 0)
 			owner = NULL;
 	}
+	if (scope.outsiders == STATIC_TRAP)
+		find_trap();
 	for (e = environ; e && *e; e++)
 		if (is_session(*e))
 			size += strlen(*e) + 1;
@@ -321,6 +339,7 @@ struct image {
 	int dirfd;
 	const char *path;	/* "" with flags AT_EMPTY_PATH: dirfd itself */
 	int flags;
+	int bare;		/* it is not to load this library */
 };
 
 static long enter(const struct image *im, char *const *argv, char *const *envp)
@@ -409,7 +428,7 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 
 	own = own_name(&own_len);
 	for (i = 0; i < n; i++) {
-		if (starts(envp[i], cwd_name))
+		if (starts(envp[i], cwd_name) || (im->bare && starts(envp[i], preload)))
 			continue;
 		new[out++] = envp[i];
 		if (own && starts(envp[i], preload) && !strstr(envp[i], self)) {
@@ -428,7 +447,7 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 	for (k = 0; k < nkept; k++) {
 		for (i = 0; i < n && !same_name(kept[k], envp[i]); i++)
 			;
-		if (i == n)
+		if (i == n && !(im->bare && starts(kept[k], preload)))
 			new[out++] = kept[k];
 	}
 
@@ -537,6 +556,33 @@ static long exec_rump(const struct where *w, const char *name, char *const *argv
 	return ret;
 }
 
+/* What cannot load this library is refused, or run in the scope's other ways. */
+static long exec_outsider(struct image *im, const char *name, const char *why, char *const *argv,
+    char *const *envp)
+{
+	struct image trap = { .dirfd = AT_FDCWD, .path = trap_path, .bare = 1 };
+	const char **new;
+	size_t n = 0;
+
+	if (scope.outsiders == STATIC_HOST)
+		return enter_env(im, argv, envp);
+	while (argv && argv[n])
+		n++;
+	if (scope.outsiders == STATIC_TRAP && trap_path[0] && im->dirfd == AT_FDCWD && n) {
+		if (n > 100000)
+			return -E2BIG;
+		new = alloca((n + 3) * sizeof(*new)); /* cppcheck-suppress allocaCalled */
+		new[0] = trap_path;
+		new[1] = im->path;
+		memcpy(new + 2, argv, (n + 1) * sizeof(*new));
+		return enter_env(&trap, (char *const *)new, envp);
+	}
+	hijack_say("\"%s\" %s: it cannot load this library, and is refused (RUMPHIJACK=..."
+	    ",static=trap takes its system calls one by one, static=host runs it on the host)", name,
+	    why);
+	return -EACCES;
+}
+
 long hijack_exec(long nr, const long a[6])
 {
 	int at = nr == SYS_execveat;
@@ -556,10 +602,5 @@ long hijack_exec(long nr, const long a[6])
 		return exec_rump(&w, name, argv, envp);
 	im.path = w.path;
 	why = outsider(im.dirfd, im.path);
-	if (why && !scope.static_host) {
-		hijack_say("\"%s\" %s: it cannot load this library, and is refused "
-		    "(RUMPHIJACK=...,static=host runs it on the host)", name, why);
-		return -EACCES;
-	}
-	return enter_env(&im, argv, envp);
+	return why ? exec_outsider(&im, name, why, argv, envp) : enter_env(&im, argv, envp);
 }

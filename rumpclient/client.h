@@ -81,6 +81,8 @@ int marshal_has_fds(long nr);
 
 /* ---- memory.c: this process's memory, wherever the program's pointers lead -------------- */
 
+/* Not NULL: they lead elsewhere (rumpclient_use_memory()), and nobody else can follow them. */
+extern __thread const struct rumpclient_memory *memory_of __attribute__((tls_model("initial-exec")));
 /* Bytes that could be copied, from the start without a gap. */
 size_t safe_read(void *dst, uint64_t src, size_t n);
 size_t safe_write(uint64_t dst, const void *src, size_t n);

@@ -333,24 +333,35 @@ static int send_request(struct chan *c, struct rump_sp_syscall *req, size_t head
 	return err ? err : 1;
 }
 
-/* The request, with its memory; results as send_request()'s. */
-static int request(struct chan *c, struct rump_sp_syscall *req, const struct marshal *m, int passfd)
+static void measure(struct rump_sp_syscall *req, const struct marshal *m, size_t *head)
 {
-	size_t head = sizeof(*req) + m->nsegs * sizeof(req->segs[0]);
-	unsigned int i;
+	*head = sizeof(*req) + m->nsegs * sizeof(req->segs[0]);
+	req->hdr.len = *head + RUMP_SP_ALIGN(m->size) + sizeof(uint64_t);
+}
 
+/* The request, with its memory; results as send_request()'s. */
+static int request(struct chan *c, struct rump_sp_syscall *req, struct marshal *m, int passfd)
+{
+	size_t head;
+	unsigned int i, by_ring;
+
+	measure(req, m, &head);
+	by_ring = c->ring && passfd < 0 && req->hdr.len <= RUMP_SP_RING_REQUEST;
+	if (!by_ring && memory_of) {
+		/* The socket's sendmsg() would read our own: the kernel asks for all. */
+		m->nsegs = m->nouts = 0;
+		m->size = 0;
+		measure(req, m, &head);
+	}
 	for (i = 0; i < m->nsegs; i++) {
 		req->segs[i] = m->seg[i];
 		if (m->seg[i].flags & RUMP_SP_IN)
 			req->segs[i].off += head;
 	}
 	req->nsegs = m->nsegs;
-	req->hdr.len = head + RUMP_SP_ALIGN(m->size) + sizeof(uint64_t);
 	if (c->ring)
 		ring_expect(c, m);
-	if (c->ring && passfd < 0 && req->hdr.len <= RUMP_SP_RING_REQUEST)
-		return put_request(c, req, head, m);
-	return send_request(c, req, head, m, passfd);
+	return by_ring ? put_request(c, req, head, m) : send_request(c, req, head, m, passfd);
 }
 
 /*

@@ -129,6 +129,21 @@ int skip(struct in *in, uint64_t n)
 	return 0;
 }
 
+/* recv(2) into the program's memory. */
+static long receive_into(int fd, uint64_t addr, uint64_t n)
+{
+	char part[4096];
+	long r;
+
+	if (!memory_of)
+		return host(SYS_recvfrom, fd, addr, n, MSG_WAITALL, NULL, NULL);
+	r = host(SYS_recvfrom, fd, part, n < sizeof(part) ? n : sizeof(part), MSG_PEEK, NULL, NULL);
+	if (r <= 0)
+		return r;
+	n = safe_write(addr, part, r);
+	return n ? host(SYS_recvfrom, fd, part, n, 0, NULL, NULL) : -EFAULT;
+}
+
 int store(struct in *in, uint64_t addr, uint64_t n, uint64_t *stored)
 {
 	size_t k = in->have - in->pos, w;
@@ -137,8 +152,10 @@ int store(struct in *in, uint64_t addr, uint64_t n, uint64_t *stored)
 	*stored = 0;
 	if (in->ring) {
 		/* how far we are, from the front of the message */
-		r = host(SYS_pread64, in->ring->memfd, addr, n,
-		    offsetof(struct rump_sp_ring, answer) + in->len - in->left);
+		k = in->len - in->left;
+		r = memory_of ? (long)safe_write(addr, in->ring->ring->answer + k, n) :
+		    host(SYS_pread64, in->ring->memfd, addr, n,
+			offsetof(struct rump_sp_ring, answer) + k);
 		*stored = r < 0 ? 0 : r;
 		in->left -= n;
 		return 0;
@@ -153,7 +170,7 @@ int store(struct in *in, uint64_t addr, uint64_t n, uint64_t *stored)
 			return skip(in, n);
 	}
 	while (n) {
-		r = host(SYS_recvfrom, *in->fd, addr + *stored, n, MSG_WAITALL, NULL, NULL);
+		r = receive_into(*in->fd, addr + *stored, n);
 		if (r == -EINTR)
 			continue;
 		if (r == -EFAULT)

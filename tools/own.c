@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,8 +54,35 @@ void own_option(const char *option, const char *value)
 		add_arg(value);
 }
 
+static const char *trapped;		/* the program's file, if it cannot load the library */
+
+void own_trap(const char *file)
+{
+	trapped = file;
+}
+
+static void __attribute__((noreturn)) exec_trap(const char *server, char **argv)
+{
+	char path[PATH_MAX], **new;
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	rump_trap_path(path);
+	new = calloc(n + 3, sizeof(*new));
+	if (!new || setenv("RUMP_SERVER", server, 1))
+		die(EXIT_LAUNCH, "out of memory");
+	new[0] = path;
+	new[1] = (char *)trapped;
+	memcpy(new + 2, argv, n * sizeof(*new));
+	execv(path, new);
+	die(EXIT_LAUNCH, "%s: %s", path, strerror(errno));
+}
+
 void exec_program(const char *server, char **argv)
 {
+	if (trapped)
+		exec_trap(server, argv);
 	rump_environment(server);
 	execvp(argv[0], argv);
 	die(errno == ENOENT ? EXIT_LAUNCH : 126, "%s: %s", argv[0], strerror(errno));
@@ -161,24 +187,6 @@ static void leave_server(int alone)
 }
 
 /* ---- waiting ------------------------------------------------------------------------------ */
-
-/* Ends this process in the way in which the program's ended. */
-static void __attribute__((noreturn)) end_likewise(int st)
-{
-	struct rlimit none = { 0, 0 };
-	sigset_t set;
-
-	if (WIFSIGNALED(st)) {
-		setrlimit(RLIMIT_CORE, &none);	/* there is one, of the program */
-		signal(WTERMSIG(st), SIG_DFL);
-		sigemptyset(&set);
-		sigaddset(&set, WTERMSIG(st));
-		raise(WTERMSIG(st));
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
-		exit(128 + WTERMSIG(st));
-	}
-	exit(WEXITSTATUS(st));
-}
 
 /* Takes what has ended or stopped.  1: the program has ended, *st says how. */
 static int reap(pid_t program, int *st)

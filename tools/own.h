@@ -13,6 +13,8 @@ void own_option(const char *option, const char *value);
  * the server has given back what it had of the host.
  */
 void own_run(const char *remote, int stay, char **argv) __attribute__((noreturn));
+/* The program, in this file, cannot load the library: it is to be trapped. */
+void own_trap(const char *file);
 /* Becomes the program; server NULL: with an embedded kernel. */
 void exec_program(const char *server, char **argv) __attribute__((noreturn));
 

@@ -54,6 +54,13 @@ void rump_image_path(char path[PATH_MAX])
 	find(path, "rump_image", places);
 }
 
+void rump_trap_path(char path[PATH_MAX])
+{
+	static const char *const places[] = { "rump_trap", "../tools/rump_trap", NULL };
+
+	find(path, "rump_trap", places);
+}
+
 void rump_relay_path(char path[PATH_MAX])
 {
 	static const char *const places[] = { "rump_relay", "../tools/rump_relay", NULL };

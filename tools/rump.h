@@ -16,6 +16,9 @@
 /* One line on stderr, "rump: " in front, and exit with status. */
 void die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 
+/* Ends this process in the way in which another one has, whose wait status st is. */
+void end_likewise(int st) __attribute__((noreturn));
+
 /* ---- options.c: the table of sub-commands, and what is read from it ------------------- */
 
 struct rump_option {
@@ -56,6 +59,8 @@ int rump_complete(int argc, char **argv);
 void rump_server_path(char path[PATH_MAX]);
 /* That of the sub-commands for images. */
 void rump_image_path(char path[PATH_MAX]);
+/* What runs programs that cannot load the preload library. */
+void rump_trap_path(char path[PATH_MAX]);
 /* What speaks for clients on other hosts. */
 void rump_relay_path(char path[PATH_MAX]);
 /* From now on what this process executes uses the server at this URL, or (NULL) a kernel

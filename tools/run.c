@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../hijack/hijack.h"
 #include "../hijack/outsider.h"
 #include "../hypercall/sp_url.h"
 #include "own.h"
@@ -17,7 +18,7 @@
 #define SCOPE_OPTIONS	\
 	[PATH] = { 'p', "path", "DIR", "the rump kernel's files are below this path (/rump)" },	\
 	[SOCKET] = { 0, "socket", "KINDS", "its sockets: all, inet, nolocal ..., as in rumphijack(3)" },	\
-	[STATIC] = { 0, "static", "refuse|host", "programs that cannot load the library" }
+	[STATIC] = { 0, "static", "refuse|trap|host", "programs that cannot load the library" }
 
 enum {
 	PATH, SOCKET, STATIC,
@@ -142,13 +143,20 @@ static const char *find_program(const char *name)
 /* One that the library does not reach would use the host's network unnoticed. */
 static void prepare(char **program)
 {
-	int on_host = scope_set();
-	const char *why = outsider(AT_FDCWD, find_program(program[0]));
+	int way = scope_set();
+	const char *file = find_program(program[0]), *why = outsider(AT_FDCWD, file);
 
-	if (why && !on_host)
-		die(EXIT_LAUNCH, "\"%s\" %s: it cannot load librumphijack.so, and is refused "
-		    "(--static=host runs it on the host)", program[0], why);
 	opt.program = program;
+	if (!why || way == STATIC_HOST)
+		return;
+	if (way != STATIC_TRAP)
+		die(EXIT_LAUNCH, "\"%s\" %s: it cannot load librumphijack.so, and is refused "
+		    "(--static=trap takes its system calls one by one, --static=host runs it on the "
+		    "host)", program[0], why);
+	if (opt.embedded)
+		die(EXIT_LAUNCH, "\"%s\" %s: the kernel cannot be in its process (--embedded)",
+		    program[0], why);
+	own_trap(file);
 }
 
 /* A server on another host: a relay of our own is the server for this one. */

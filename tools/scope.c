@@ -80,5 +80,5 @@ int scope_set(void)
 		die(EXIT_USAGE, "%s", err);
 	if (*given && setenv("RUMPHIJACK", words, 1))
 		die(EXIT_LAUNCH, "out of memory");
-	return parsed.static_host;
+	return parsed.outsiders;
 }

@@ -7,8 +7,8 @@
 
 /* A word NAME=VALUE, instead of those in the environment; is_path: commas belong to it. */
 void scope_option(const char *name, const char *value, int is_path);
-/* Puts it all into the environment, or ends the program with what is wrong in it.  1: programs
- * that the library does not reach are to run on the host. */
+/* Puts it all into the environment, or ends the program with what is wrong in it.  What becomes of
+ * programs that the library does not reach: enum outsiders. */
 int scope_set(void);
 
 #endif

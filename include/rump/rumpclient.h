@@ -13,6 +13,7 @@
 #ifndef RUMP_RUMPCLIENT_H
 #define RUMP_RUMPCLIENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -47,6 +48,19 @@ long rumpclient_syscall(long nr, const long args[6]);
  * (RUMP_CALL_FD_ATTACH).  farfd is the callee's in every case.
  */
 long rumpclient_syscall_fd(long nr, const long args[6], int farfd);
+
+/*
+ * For who makes calls on behalf of another process: what this thread's calls point at
+ * is read and written by these functions from now on, until m is NULL.  They return how
+ * many bytes could be copied, from the start without a gap.  Only of a server's client;
+ * *m stays the caller's.
+ */
+struct rumpclient_memory {
+	size_t (*read)(void *arg, void *dst, uint64_t src, size_t n);
+	size_t (*write)(void *arg, uint64_t dst, const void *src, size_t n);
+	void *arg;
+};
+void rumpclient_use_memory(const struct rumpclient_memory *m);
 
 /*
  * Fork.  prefork before fork(2), in the parent: makes the child process in the

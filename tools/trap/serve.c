@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * serve.c - takes calls from the listener, and answers them.
+ *
+ * One thread at a time waits for the next call; before it carries that out it sees that
+ * another one takes its place.  So there are as many threads as calls that last.
+ *
+ * A target that waits for us is not woken by signals (WAIT_KILLABLE_RECV), because a
+ * read that was done cannot be undone.  So who waits for calls looks from time to time
+ * at those that last: one whose target has a handler to run ends with EINTR, one whose
+ * target is dead is given up.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "trap.h"
+
+#define WORKERS_MAX	512
+#define LOOK_MS		50
+
+static struct worker {
+	pthread_t thread;
+	int used;
+	struct call *call;		/* under way; NULL: none */
+	int looks;			/* how often it was found to be */
+} workers[WORKERS_MAX];
+static pthread_mutex_t lead = PTHREAD_MUTEX_INITIALIZER;	/* who waits for calls */
+static pthread_mutex_t state = PTHREAD_MUTEX_INITIALIZER;	/* of workers */
+static int listener, spare, busy, ended;
+static sem_t end;
+
+static void *work(void *arg);
+
+/* state is locked. */
+static void hire(void)
+{
+	int i;
+
+	for (i = 0; i < WORKERS_MAX && workers[i].used; i++)
+		;
+	if (i == WORKERS_MAX)
+		return;
+	workers[i].used = 1;
+	spare++;
+	if (pthread_create(&workers[i].thread, NULL, work, &workers[i])) {
+		workers[i].used = 0;
+		spare--;
+	}
+}
+
+/* Ends the calls that have lasted, and are not wanted any more. */
+static void look_at_calls(void)
+{
+	struct worker *w;
+
+	pthread_mutex_lock(&state);
+	for (w = workers; w < workers + WORKERS_MAX; w++)
+		if (w->call && w->looks++ &&
+		    (!target_valid(w->call) || target_signalled(w->call->tid)))
+			pthread_kill(w->thread, SIGUSR1);
+	pthread_mutex_unlock(&state);
+}
+
+/* The next call.  0; -1: there is no target any more. */
+static int take(struct call *c)
+{
+	struct pollfd p[2] = { { listener, POLLIN, 0 }, { object_gone_fd(), POLLIN, 0 } };
+	struct seccomp_notif req;
+	int n;
+
+	for (;;) {
+		n = poll(p, 2, __atomic_load_n(&busy, __ATOMIC_RELAXED) ? LOOK_MS : -1);
+		if (n == 0)
+			look_at_calls();
+		if (n <= 0)
+			continue;
+		if (p[1].revents)
+			object_reap();
+		if (p[0].revents & POLLIN) {
+			memset(&req, 0, sizeof(req));
+			if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &req) == 0)
+				break;
+		} else if (p[0].revents) {
+			return -1;
+		}
+	}
+	c->listener = listener;
+	c->id = req.id;
+	c->tid = req.pid;
+	c->nr = req.data.nr;
+	memcpy(c->a, req.data.args, sizeof(c->a));
+	return 0;
+}
+
+static void answer(const struct call *c, long ret)
+{
+	struct seccomp_notif_resp resp = { .id = c->id };
+
+	if (ret == CALL_ANSWERED)
+		return;
+	if (ret == CALL_CONTINUE)
+		resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	else if (ret < 0)
+		resp.error = ret;
+	else
+		resp.val = ret;
+	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);	/* it may have died */
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct call c;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	for (;;) {
+		pthread_mutex_lock(&lead);
+		if (ended || take(&c) < 0)
+			break;
+		pthread_mutex_lock(&state);
+		w->looks = 0;
+		w->call = &c;
+		busy++;
+		if (--spare == 0)
+			hire();
+		pthread_mutex_unlock(&state);
+		pthread_mutex_unlock(&lead);
+		answer(&c, call_do(&c));
+		pthread_mutex_lock(&state);
+		w->call = NULL;
+		busy--;
+		spare++;
+		pthread_mutex_unlock(&state);
+	}
+	ended = 1;
+	pthread_mutex_unlock(&lead);
+	sem_post(&end);
+	return NULL;
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+void serve(int fd)
+{
+	struct sigaction sa = { .sa_handler = nothing };	/* without SA_RESTART */
+
+	listener = fd;
+	sem_init(&end, 0, 0);
+	sigaction(SIGUSR1, &sa, NULL);
+	pthread_mutex_lock(&state);
+	hire();
+	pthread_mutex_unlock(&state);
+	while (sem_wait(&end))
+		;
+}
