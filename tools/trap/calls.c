@@ -200,13 +200,16 @@ static long carry_out(struct call *c, struct there *t)
 
 /* ---- calls that make descriptors ------------------------------------------------------------ */
 
-/* The target gets src, which is o's, at a number of its own, as the call's answer. */
-static long give(const struct call *c, struct object *o, int src, int cloexec)
+/*
+ * The target gets near, which is o's, at a number of its own, which is the call's result.
+ * near is closed before the target goes on: it is not to find one copy too many.
+ */
+static long give(const struct call *c, struct object *o, int near, int cloexec)
 {
 	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 	struct seccomp_notif_addfd add = {
-		.id = c->id, .flags = SECCOMP_ADDFD_FLAG_SETFD | SECCOMP_ADDFD_FLAG_SEND,
-		.srcfd = src, .newfd_flags = cloexec ? O_CLOEXEC : 0,
+		.id = c->id, .flags = SECCOMP_ADDFD_FLAG_SETFD, .srcfd = near,
+		.newfd_flags = cloexec ? O_CLOEXEC : 0,
 	};
 	long ret;
 
@@ -217,9 +220,11 @@ static long give(const struct call *c, struct object *o, int src, int cloexec)
 		add.newfd = ret;
 		ret = ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 		/* Above the target's RLIMIT_NOFILE, the host says EBADF. */
-		ret = ret >= 0 ? CALL_ANSWERED : errno == EBADF ? -EMFILE : -errno;
+		if (ret < 0)
+			ret = errno == EBADF ? -EMFILE : -errno;
 	}
 	pthread_mutex_unlock(&one);
+	close(near);
 	return ret;
 }
 
@@ -235,7 +240,6 @@ static long give_new(const struct call *c, long rfd, int cloexec)
 	if (!o)
 		return -ENFILE;
 	ret = give(c, o, near, cloexec);
-	close(near);
 	if (ret < 0)
 		object_drop(o);
 	object_put(o);
@@ -296,8 +300,6 @@ static long copy_fd(const struct call *c, int fd, int cloexec)
 		return CALL_CONTINUE;
 	near = target_fd(c->tid, fd);
 	ret = near < 0 ? near : give(c, o, near, cloexec);
-	if (near >= 0)
-		close(near);
 	object_put(o);
 	return ret;
 }

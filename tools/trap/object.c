@@ -125,6 +125,20 @@ int object_gone_fd(void)
 	return gone;
 }
 
+/*
+ * A target that was killed in a call has left a thread of ours in it, which has the
+ * object: it is closed when whoever closed it last goes on.
+ */
+static void await_calls(const struct object *o)
+{
+	int tries;
+
+	for (tries = 0; tries < 500 && __atomic_load_n(&o->refs, __ATOMIC_RELAXED) > 1; tries++) {
+		give_up_calls();
+		usleep(500);
+	}
+}
+
 void object_reap(void)
 {
 	struct epoll_event ev[64];
@@ -138,6 +152,7 @@ void object_reap(void)
 			if (!o)
 				continue;
 			object_drop(o);
+			await_calls(o);
 			object_put(o);
 		}
 	} while (n == 64);

@@ -53,17 +53,22 @@ static void hire(void)
 	}
 }
 
-/* Ends the calls that have lasted, and are not wanted any more. */
-static void look_at_calls(void)
+/* Ends calls that are not wanted any more: by the dead, or by a handler, if they last. */
+static void look_at_calls(int handlers)
 {
 	struct worker *w;
 
 	pthread_mutex_lock(&state);
 	for (w = workers; w < workers + WORKERS_MAX; w++)
-		if (w->call && w->looks++ &&
-		    (!target_valid(w->call) || target_signalled(w->call->tid)))
+		if (w->call && (!target_valid(w->call) ||
+		    (handlers && w->looks++ && target_signalled(w->call->tid))))
 			pthread_kill(w->thread, SIGUSR1);
 	pthread_mutex_unlock(&state);
+}
+
+void give_up_calls(void)
+{
+	look_at_calls(0);
 }
 
 /* The next call.  0; -1: there is no target any more. */
@@ -76,7 +81,7 @@ static int take(struct call *c)
 	for (;;) {
 		n = poll(p, 2, __atomic_load_n(&busy, __ATOMIC_RELAXED) ? LOOK_MS : -1);
 		if (n == 0)
-			look_at_calls();
+			look_at_calls(1);
 		if (n <= 0)
 			continue;
 		if (p[1].revents)
@@ -101,8 +106,6 @@ static void answer(const struct call *c, long ret)
 {
 	struct seccomp_notif_resp resp = { .id = c->id };
 
-	if (ret == CALL_ANSWERED)
-		return;
 	if (ret == CALL_CONTINUE)
 		resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	else if (ret < 0)

@@ -94,14 +94,15 @@ int object_gone_fd(void);
 
 /* ---- calls.c ----------------------------------------------------------------------------- */
 
-#define CALL_CONTINUE	1L << 40	/* it is the host's */
-#define CALL_ANSWERED	2L << 40	/* the target has its answer */
+#define CALL_CONTINUE	(1L << 40)	/* it is the host's */
 
-/* Carries the call out: its result, -errno, or one of these. */
+/* Carries the call out: its result, -errno, or CALL_CONTINUE. */
 long call_do(struct call *c);
 
 /* ---- serve.c ------------------------------------------------------------------------------ */
 
 /* Serves the listener for as long as there is a target; then returns. */
 void serve(int listener);
+/* Ends the calls whose target is dead. */
+void give_up_calls(void);
 #endif
