@@ -33,18 +33,25 @@ OPT	= -O2 -g $(if $(SANITIZE),,-fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wfo
 # goes away or changes its meaning (debian/*.symbols, tests/meta/t_abi).
 ABI	:= 1
 VERSION	:= $(shell sed -n '1s/.*(\(.*\)).*/\1/p' debian/changelog)
+# musl: the client and the preload library for programs of that libc (tools/targets.mk)
+LIBC	?=
 
 # A debugging kernel and a sanitizer build have their own directory.
 comma	:= ,
 empty	:=
 space	:= $(empty) $(empty)
 O	:= build
-B	:= $(O)$(if $(KDEBUG),/kdebug)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
+B	:= $(O)$(if $(LIBC),/$(LIBC))$(if $(KDEBUG),/kdebug)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
 # ---- flags ----------------------------------------------------------------------
 
 CPPFLAGS = -Iinclude -I$(B)/include -D_GNU_SOURCE
 CFLAGS	= $(OPT) -std=gnu11 -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -fPIC -fvisibility=hidden $(SANFLAGS) $(CPPFLAGS)
+ifeq ($(LIBC),musl)
+# The kernel's headers are where libc's are, which are not to be found first.
+CC	:= musl-gcc
+CPPFLAGS += $(addprefix -idirafter ,/usr/include /usr/include/$(shell gcc -print-multiarch))
+endif
 LDFLAGS	= $(LINKOPT) -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(SANFLAGS)
 SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	$(if $(findstring thread,$(SANITIZE)),-Wno-tsan))

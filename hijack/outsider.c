@@ -19,6 +19,11 @@
 #include "outsider.h"
 
 #define PHDRS_MAX	64
+#ifdef __GLIBC__
+#define OUR_LIBC_IS_MUSL	0
+#else
+#define OUR_LIBC_IS_MUSL	1
+#endif
 
 static long read_at(int fd, void *buf, size_t n, uint64_t off)
 {
@@ -49,6 +54,7 @@ static const char *look_at_elf(int fd, const Elf64_Ehdr *eh)
 	const char *why = "is statically linked";
 	unsigned int i;
 	Elf64_Phdr ph;
+	char interp[64];
 	struct stat st;
 
 	if (eh->e_machine != EM_X86_64 || eh->e_ident[EI_CLASS] != ELFCLASS64)
@@ -58,8 +64,12 @@ static const char *look_at_elf(int fd, const Elf64_Ehdr *eh)
 			return NULL;		/* the host will say what is wrong */
 		if (ph.p_type == PT_NOTE && has_go_note(fd, &ph))
 			return "is a Go program, which makes its system calls itself";
-		if (ph.p_type == PT_INTERP)
-			why = NULL;
+		if (ph.p_type != PT_INTERP)
+			continue;
+		memset(interp, 0, sizeof(interp));
+		read_at(fd, interp, sizeof(interp) - 1, ph.p_offset);
+		why = !strstr(interp, "/ld-musl-") == !OUR_LIBC_IS_MUSL ? NULL :
+		    "is for another C library";
 	}
 	if (why || host(SYS_fstat, fd, &st) < 0)
 		return why;

@@ -170,6 +170,30 @@ long hijack_named(long nr, const long a[6])
 
 #define CONTROL_MAX	4096	/* larger control data has no descriptors that Linux takes */
 
+#ifdef __GLIBC__
+#define LONG_HEADERS	1
+#define clear_padding(m)
+#define clear_control(m)
+#else
+/*
+ * musl's headers have padding where the kernel has upper halves of lengths; musl's functions
+ * clear it, in copies of them.
+ */
+#define LONG_HEADERS	0
+static void clear_padding(struct msghdr *m)
+{
+	m->__pad1 = m->__pad2 = 0;
+}
+
+static void clear_control(struct msghdr *m)
+{
+	struct cmsghdr *c;
+
+	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+		c->__pad1 = 0;
+}
+#endif
+
 static int *rights(const struct cmsghdr *c, size_t *n)
 {
 	if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
@@ -189,6 +213,7 @@ static int rights_in(struct msghdr *m, char *copy)
 		return 0;
 	memcpy(copy, m->msg_control, m->msg_controllen);
 	m->msg_control = copy;
+	clear_control(m);
 	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		if ((char *)c + c->cmsg_len > copy + m->msg_controllen)
 			break;				/* the kernel refuses it */
@@ -237,9 +262,11 @@ static long send_one(int rfd, const struct msghdr *theirs, int flags)
 	enum side side;
 	int err;
 
-	if ((unsigned long)theirs < 4096 || (!theirs->msg_controllen && !theirs->msg_name))
+	if ((unsigned long)theirs < 4096 ||
+	    (LONG_HEADERS && !theirs->msg_controllen && !theirs->msg_name))
 		return rump(SYS_sendmsg, rfd, (long)theirs, flags);
 	m = *theirs;
+	clear_padding(&m);
 	if (m.msg_name)
 		m.msg_name = (void *)unixname_in(m.msg_name, &m.msg_namelen, &un, &side);
 	err = rights_in(&m, control);
@@ -252,7 +279,7 @@ static int is_plain(const struct mmsghdr *v, unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		if (v[i].msg_hdr.msg_controllen || (v[i].msg_hdr.msg_name &&
+		if (!LONG_HEADERS || v[i].msg_hdr.msg_controllen || (v[i].msg_hdr.msg_name &&
 		    ((struct sockaddr *)v[i].msg_hdr.msg_name)->sa_family == AF_UNIX))
 			return 0;
 	return 1;
@@ -317,8 +344,10 @@ long hijack_recvmsg(long nr, const long a[6])
 	unsigned int room = sizeof(struct sockaddr_un);
 	long ret, i;
 
-	if (nr == SYS_recvmsg && (unsigned long)a[1] >= 4096)
+	if (nr == SYS_recvmsg && (unsigned long)a[1] >= 4096) {
 		room = ((struct msghdr *)a[1])->msg_namelen;
+		clear_padding((struct msghdr *)a[1]);
+	}
 	ret = rfd < 0 ? host_pass(nr, a) : rump(nr, rfd, a[1], a[2], a[3], a[4]);
 	if (ret < 0 || proc_is_vfork_child())
 		return ret;

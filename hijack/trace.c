@@ -22,6 +22,15 @@ static const char *name_of(long nr)
 	return "call";
 }
 
+static const char *error_name(long err)
+{
+#ifdef __GLIBC__
+	return strerrorname_np(err);
+#else
+	return strerror(err);
+#endif
+}
+
 void hijack_trace(long nr, const long a[6], long ret)
 {
 	const struct rump_sysrow *row = nr >= 0 && nr < RUMP_NSYSROWS ? &hijack_rows[nr] : NULL;
@@ -40,7 +49,7 @@ void hijack_trace(long nr, const long a[6], long ret)
 			    sep, a[i]);
 	}
 	if (ret < 0)
-		snprintf(line + n, sizeof(line) - n, ") = %ld %s", ret, strerrorname_np(-ret));
+		snprintf(line + n, sizeof(line) - n, ") = %ld %s", ret, error_name(-ret));
 	else
 		snprintf(line + n, sizeof(line) - n, ") = %ld", ret);
 	hijack_say("%s", line);

@@ -30,6 +30,7 @@ enum form {
 	futimens,
 	noflags,	/* umount */
 	empty_path,	/* fexecve */
+	number,		/* syscall: its number comes first */
 };
 
 enum {
@@ -108,8 +109,9 @@ static void to_syscall(enum form form, long b[6], const long a[7])
 	case sigset5:
 		b[5] = 8;
 		break;
+	case number:
 	case version:
-		for (i = 0; i < 5; i++)
+		for (i = 0; i < 6; i++)
 			b[i] = a[i + 1];
 		break;
 	case futimens:
@@ -171,14 +173,14 @@ struct outcome wrap_call(unsigned int index, const long a[7])
 struct outcome wrap_call(unsigned int index, const long a[7])
 {
 	const struct entry *e = &entries[index];
-	long b[6], ret;
+	long b[6], nr = e->form == number ? a[0] : e->nr, ret;
 
 	to_syscall(e->form, b, a);
-	if (!hijack_want(e->nr, b))
+	if (!hijack_want(nr, b))
 		return (struct outcome){ 0, 0 };
-	if (may_cancel(e->nr))
+	if (e->form != number && may_cancel(nr))
 		pthread_testcancel();
-	ret = hijack_call(e->nr, b);
+	ret = hijack_call(nr, b);
 	if (ret < 0 && ret >= -4095) {
 		errno = -ret;
 		ret = -1;

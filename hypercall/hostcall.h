@@ -13,6 +13,11 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+/* younger than some headers */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv	449
+#endif
+
 static inline long host_call6(long nr, long a, long b, long c, long d, long e, long f)
 {
 	register long r10 __asm__("r10") = d;

@@ -271,9 +271,6 @@ static void spin_ends(struct spin_source *source)
 	spin_looks(source);
 }
 
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv	449
-#endif
 
 /*
  * Sleeps until *bell is not seen any more, or *closing is set: two words, since the bell's

@@ -34,9 +34,6 @@
 #define MISSES		16
 #define RETRY		8
 
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv	449
-#endif
 
 /* struct futex_waitv, younger than some headers. */
 struct waitv {
@@ -64,7 +61,7 @@ static int64_t now(void)
 /* The answer to RING, with its descriptors. */
 static int receive(struct chan *c, struct rump_sp_reply *r, int fds[2])
 {
-	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(2 * sizeof(int))];
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(2 * sizeof(int))] = { 0 };
 	struct iovec iov = { r, sizeof(*r) };
 	struct msghdr mh = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),

@@ -12,7 +12,7 @@
 
 long chan_send(int fd, struct iovec *iov, unsigned int niov, int passfd, size_t *done)
 {
-	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(sizeof(int))];
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = niov };
 	struct cmsghdr *cm;
 	long n;

@@ -9,6 +9,7 @@ help:
 	@echo 'make bench        measure; table, and $(B)/bench/results.json'
 	@echo 'make soak         a million forks, 50,000 connections; hours'
 	@echo 'make demo         install what is needed, build, show it working'
+	@echo 'make musl         librumphijack.so for programs of musl, in build/musl; clients of servers only'
 	@echo 'make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make deb          Debian packages, in $(O)/deb; builds the kernel once more'
 	@echo 'make lint         clang-tidy and cppcheck'
@@ -17,6 +18,11 @@ help:
 	@echo 'KDEBUG=1          a kernel that checks itself, in build/kdebug'
 	@echo 'SANITIZE=address,undefined   or thread: user-space parts, in a directory of their own'
 	@echo 'V=1               show the commands'
+
+# What a program of musl needs; the kernel is a server's.
+musl: | $(GENHEADERS)
+	+@$(MAKE) LIBC=musl $(addprefix $(O)/musl/,$(foreach l,rumpclient/librumpclient.so \
+	    hijack/librumphijack.so,$l lib/$(notdir $l)))
 
 deps:
 	tools/deps.sh
@@ -87,4 +93,4 @@ deb:
 symbols: all
 	tools/symbols.sh $(B)
 
-.PHONY: deb symbols help deps demo install clean distclean lint $(LINTS)
+.PHONY: deb symbols help musl deps demo install clean distclean lint $(LINTS)

@@ -19,7 +19,10 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
-/* younger than Debian 12's headers */
+/* younger than Debian 12's headers, or musl's */
+#ifndef SYS_quotactl_fd
+#define SYS_quotactl_fd	443
+#endif
 #ifndef SYS_cachestat
 #define SYS_cachestat	451
 #endif

@@ -26,6 +26,7 @@
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -136,9 +137,9 @@ static void c_numbers(void)
 	need(ioctl(s[0], FIOCLEX) == 0 && fcntl(s[0], F_GETFD) == FD_CLOEXEC);
 	need(ioctl(s[0], FIONBIO, &(int){ 1 }) == 0 && (fcntl(s[0], F_GETFL) & O_NONBLOCK));
 	need(read(s[0], buf, 1) == -1 && errno == EAGAIN);
-	need(close_range(s[0], s[0], 0) == 0);
+	need(syscall(SYS_close_range, s[0], s[0], 0) == 0);
 	need(read(s[1], buf, 1) == 0);
-	need(close_range(3, ~0U, 0) == 0);
+	need(syscall(SYS_close_range, 3, ~0U, 0) == 0);
 	need(socket(AF_INET, SOCK_STREAM, 0) == 3);	/* and the library still works */
 	need(socket(12345, SOCK_STREAM, 0) == -1 && errno == EAFNOSUPPORT);
 	need(socket(AF_INET, 12345, 0) == -1 && errno == EINVAL);
@@ -437,7 +438,9 @@ static char *in(const char *dir, const char *name)
 static void c_names(const char *dir)
 {
 	char buf[4096], here[4096], name[40];
+#ifdef STATX_ALL
 	struct statx sx;
+#endif
 	struct stat st;
 	struct dirent *d;
 	void *mem;
@@ -450,7 +453,9 @@ static void c_names(const char *dir)
 	need(fprintf(f, "hello %d\n", 42) == 9 && fclose(f) == 0);
 	need(stat(in(dir, "file"), &st) == 0 && st.st_size == 9);
 	need(lstat(in(dir, "nothing"), &st) == -1 && errno == ENOENT);
+#ifdef STATX_ALL		/* not in musl */
 	need(statx(AT_FDCWD, in(dir, "file"), 0, STATX_ALL, &sx) == 0 && sx.stx_size == 9);
+#endif
 	need(access(in(dir, "file"), R_OK) == 0 && chmod(in(dir, "file"), 0600) == 0);
 	need(fchmodat(AT_FDCWD, in(dir, "file"), 0600, AT_SYMLINK_NOFOLLOW) == 0);
 	need(truncate(in(dir, "file"), 5) == 0 && stat(in(dir, "file"), &st) == 0);

@@ -11,6 +11,7 @@
 #include <fts.h>
 #include <ftw.h>
 #include <glob.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <spawn.h>

@@ -91,7 +91,8 @@ static void send_fds(int s, const int *fds, int n)
 	    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
 
 	memset(&u, 0, sizeof(u));
-	u.h = (struct cmsghdr){ CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	u.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN(n * sizeof(int)), .cmsg_level = SOL_SOCKET,
+	    .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(&u.h), fds, n * sizeof(int));
 	before = u;
 	need(sendmsg(s, &m, 0) == 1);

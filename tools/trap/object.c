@@ -206,7 +206,7 @@ static void empty(int end)
 
 static void show_in(struct object *o)
 {
-	if (o->bytes < EDGES_MAX && send(o->far, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
+	if (!o->hung && o->bytes < EDGES_MAX && send(o->far, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1)
 		o->bytes++;
 }
 
@@ -216,6 +216,7 @@ static void show_out(struct object *o)
 	o->full = 0;
 }
 
+/* Also readable, in one. */
 static void show_hangup(struct object *o)
 {
 	if (o->hung)
@@ -231,10 +232,10 @@ static void show(struct object *o, int near, pid_t tid, int fd)
 
 	pthread_mutex_lock(&o->lock);
 	ev = look(o);
-	if (is_in(ev) && !o->bytes)
-		show_in(o);
 	if (ev & POLLRDHUP)
 		show_hangup(o);
+	if (is_in(ev) && !o->bytes)
+		show_in(o);
 	if (is_out(ev) && o->full)
 		show_out(o);
 	if ((!is_in(ev) && o->bytes) || (!is_out(ev) && !o->full)) {
@@ -268,10 +269,10 @@ static void happened(struct object *o)
 
 	pthread_mutex_lock(&o->lock);
 	ev = look(o);
-	if (is_in(ev))
-		show_in(o);
 	if (ev & POLLRDHUP)
 		show_hangup(o);
+	if (is_in(ev))
+		show_in(o);
 	if (is_out(ev) && o->full)
 		show_out(o);
 	pthread_mutex_unlock(&o->lock);
