@@ -259,18 +259,24 @@ static int is_session(const char *var)
 
 static char trap_path[PATH_BUF];	/* rump_trap, if it may be needed */
 
-/* It lies in a directory beside ours. */
+/* In PREFIX/bin, where we are in PREFIX/lib or a directory below. */
 static void find_trap(void)
 {
-	static const char beside[] = "../bin/rump_trap";
+	static const char *const places[] = { "../bin/rump_trap", "../../bin/rump_trap" };
 	const char *slash;
 	Dl_info us;
+	size_t i, n;
 
-	if (!dladdr(&scope, &us) || !(slash = strrchr(us.dli_fname, '/')) ||
-	    slash + 1 - us.dli_fname + sizeof(beside) > sizeof(trap_path))
+	if (!dladdr(&scope, &us) || !(slash = strrchr(us.dli_fname, '/')))
 		return;
-	memcpy(trap_path, us.dli_fname, slash + 1 - us.dli_fname);
-	strcpy(trap_path + (slash + 1 - us.dli_fname), beside);
+	n = slash + 1 - us.dli_fname;
+	for (i = 0; i < 2 && n + strlen(places[i]) < sizeof(trap_path); i++) {
+		memcpy(trap_path, us.dli_fname, n);
+		strcpy(trap_path + n, places[i]);
+		if (host(SYS_access, trap_path, X_OK) == 0)
+			return;
+	}
+	trap_path[0] = '\0';
 }
 
 void proc_init(void)

@@ -21,8 +21,8 @@ help:
 
 # What a program of musl needs; the kernel is a server's.
 musl: | $(GENHEADERS)
-	+@$(MAKE) LIBC=musl $(addprefix $(O)/musl/,$(foreach l,rumpclient/librumpclient.so \
-	    hijack/librumphijack.so,$l lib/$(notdir $l)))
+	+@$(MAKE) LIBC=musl $(addprefix $(O)/musl/,rumpclient/librumpclient.so hijack/librumphijack.so \
+	    lib/librumpclient.so.$(ABI) lib/librumphijack.so)
 
 deps:
 	tools/deps.sh
