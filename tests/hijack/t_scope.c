@@ -152,7 +152,7 @@ ATF_TC_BODY(bad, tc)
 		{ "fdoff=1048576", "\"fdoff=1048576\": must be a number" },
 		{ "vfs=some", "\"vfs=some\": right are all, none" },
 		{ "sysctl=1", "\"sysctl=1\": right are yes and no" },
-		{ "static=", "\"static=\": right are refuse and host" },
+		{ "static=", "\"static=\": right are refuse, trap and host" },
 	};
 	struct scope sc;
 

@@ -81,7 +81,7 @@ completion_body() {
 	atf_check_equal "$(complete 'rump t')" 'topo trace '
 	atf_check_equal "$(complete 'rump help sy')" 'sysctl '
 	atf_check_equal "$(complete 'rump run --m')" '--mem --mount '
-	atf_check_equal "$(complete 'rump run --static ')" 'host refuse '
+	atf_check_equal "$(complete 'rump run --static ')" 'host refuse trap '
 	atf_check_equal "$(complete 'rump run --path ./s')" './sub '
 	atf_check_equal "$(complete 'rump ls -l dis')" 'disk.img '
 	atf_check_equal "$(complete 'rump topo ')" 'down exec run up '
