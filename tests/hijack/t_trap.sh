@@ -103,86 +103,18 @@ refused_body() {
 
 with_server go
 go_body() {
-	command -v go >/dev/null || atf_skip "no go"
 	command -v curl >/dev/null || atf_skip "no curl"
-	cat >web.go <<-'END'
-		package main
-
-		import (
-			"fmt"
-			"io"
-			"net"
-			"net/http"
-			"os"
-			"strings"
-			"sync"
-		)
-
-		func serve() {
-			l, err := net.Listen("tcp", "127.0.0.1:8000")
-			if err != nil {
-				fmt.Println(err)
-				os.Exit(1)
-			}
-			fmt.Println("ready")
-			http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path != "/" {
-					http.ServeFile(w, r, r.URL.Path)
-					return
-				}
-				b, _ := io.ReadAll(r.Body)
-				io.WriteString(w, strings.ToUpper(string(b)))
-			}))
-		}
-
-		func get(i int) int {
-			body := strings.NewReader(strings.Repeat("x", 1000*i))
-			r, err := http.Post("http://localhost:8000/", "text/plain", body)
-			if err != nil {
-				fmt.Println(err)
-				return 0
-			}
-			defer r.Body.Close()
-			b, err := io.ReadAll(r.Body)
-			if err != nil || strings.Trim(string(b), "X") != "" {
-				fmt.Println(len(b), err)
-			}
-			return len(b)
-		}
-
-		func main() {
-			if len(os.Args) > 1 {
-				serve()
-			}
-			var wg sync.WaitGroup
-			var mu sync.Mutex
-			n := 0
-			for i := 0; i < 20; i++ {
-				wg.Add(1)
-				go func(i int) {
-					defer wg.Done()
-					for k := 0; k < 10; k++ {
-						l := get(i)
-						mu.Lock()
-						n += l
-						mu.Unlock()
-					}
-				}(i)
-			}
-			wg.Wait()
-			fmt.Println(n)
-		}
-	END
-	CGO_ENABLED=0 GOCACHE="$(pwd)/cache" GO111MODULE=off atf_check go build -o web web.go
+	web=$B/tests/hijack/h_web
+	[ -x "$web" ] || atf_skip "not built: no go"
 	serve -r 256m
 	dd if=/dev/urandom of=file bs=1000 count=3000 2>dd.err
-	"$rump" run --server "$url" --static=trap ./web serve >out 2>&1 &
+	"$rump" run --server "$url" --static=trap "$web" serve >out 2>&1 &
 	echo $! >pids
 	for i in $(seq 100); do
 		[ -s out ] && break
 		sleep 0.1
 	done
-	atf_check -o inline:'1900000\n' $trap ./web
+	atf_check -o inline:'525000\n' $trap "$web" get
 	atf_check $hijack curl -s -o got "http://127.0.0.1:8000$(pwd)/file"
 	atf_check cmp file got
 	atf_check -s exit:7 curl -s -m 5 http://127.0.0.1:8000/		# the host has no such port
