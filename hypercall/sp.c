@@ -424,6 +424,9 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 	size_t skip;
 	long n;
 
+	/* Who comes second, we or the last close, sees the other. */
+	if (__atomic_load_n(&c->closing, __ATOMIC_SEQ_CST))
+		return __atomic_load_n(&c->eof, __ATOMIC_RELAXED) ? -ECONNRESET : -EAGAIN;
 	/* Once for each message: it may also have to go over the socket. */
 	if (c->ring && !c->by_socket) {
 		if (ring_put(c->ring, iov, niov, c->pass) == 0)

@@ -180,6 +180,7 @@ void chan_free(struct rumpuser_sp_chan *c)
 	c->rx = c->spare = c->hello = NULL;
 	c->out = c->cookie = NULL;
 	c->outcap = c->have = 0;
+	c->closing = 0;
 	c->nfds = c->queued = 0;
 	c->eof = c->want_out = c->by_socket = c->pass = 0;
 	c->state = FREE;

@@ -43,6 +43,7 @@ struct rumpuser_sp_chan {
 	enum state state;
 	int fd;
 	int eof;			/* nothing more comes in */
+	unsigned int closing;		/* descriptors that the next answer waits for */
 	int want_out;			/* epoll is to say when we can send */
 	struct buf *rx;			/* being assembled: have bytes are there */
 	size_t have;

@@ -73,6 +73,9 @@ int rumpuser_sp_next(struct rumpuser_sp_chan *chan, struct rumpuser_sp_msg **msg
 /* Also closes the descriptor that came along, unless msg->fd was set to -1. */
 void rumpuser_sp_release(struct rumpuser_sp_chan *chan, struct rumpuser_sp_msg *msg);
 
+/* Closes that descriptor now; the next message is sent when it is closed. */
+void rumpuser_sp_drop(struct rumpuser_sp_chan *chan, struct rumpuser_sp_msg *msg);
+
 /*
  * Room for the data of one reply, size bytes, not zeroed; NULL: no memory.  Valid until
  * the next call for the same channel; a size of 0 gives it back.  If *off is not 0, the

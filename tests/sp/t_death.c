@@ -237,7 +237,7 @@ ATF_TC_BODY(dying_sleeps, tc)
 
 	ATF_REQUIRE_EQ(system("truncate -s 64m img && mkfs.ext4 -q img >/dev/null"), 0);
 	client_start_with((const char *const[]){ "-d", "key=/dev/img,hostpath=img,size=host",
-	    "-m", "/dev/img:/mnt,type=ext4", NULL });
+	    "-M", "/dev/img:/mnt,type=ext4", NULL });
 	before = processes();
 	MUST(sync);
 	blocks = free_blocks();

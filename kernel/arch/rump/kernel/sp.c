@@ -267,6 +267,8 @@ static int do_syscall(struct sp_task *st, struct rumpuser_sp_msg *msg)
 		sp_trace(st, RUMP_TRACE_CALL, 0);
 	if (end == RUMP_SP_END_OK)
 		ret = make_call(st);
+	if (unlikely(msg->fd >= 0))
+		rumpuser_sp_drop(st->chan, msg);
 	if (sp_traced())
 		sp_trace(st, RUMP_TRACE_RETURN, ret);
 	r = send_reply(st, ret);
