@@ -10,6 +10,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 struct bench_row {
@@ -44,6 +45,43 @@ bench_call bench_client(void);
 long bench_check(long r, const char *what);
 /* Pins the calling thread to a CPU. */
 void bench_pin(int cpu);
+
+/* What a server is given: "64m". */
+extern const char *bench_server_memory;
+/* A thread; two connected TCP sockets of one kernel, without delay (rows.c). */
+pthread_t bench_spawn(void *(*fn)(void *), void *arg);
+struct bench_pair { bench_call c; int a, b; };
+struct bench_pair bench_tcp_pair(bench_call c);
+
+/* threads.c */
+double threads_flows_rump(void);
+double threads_flows_host(void);
+double threads_overcommit(void);
+double threads_overcommit_one(void);
+double threads_late_rump(void);
+double threads_late_host(void);
+double threads_rlimit_rump(void);
+double threads_rlimit_host(void);
+double threads_sendto_rump(void);
+double threads_sendto_host(void);
+
+/* apps.c */
+double apps_nginx(void);
+double apps_nginx_remote(void);
+double apps_nginx_native(void);
+double apps_redis(void);
+double apps_redis_remote(void);
+double apps_redis_native(void);
+double apps_pgbench(void);
+double apps_pgbench_remote(void);
+double apps_pgbench_native(void);
+double apps_iperf3(void);
+double apps_iperf3_remote(void);
+double apps_iperf3_native(void);
+double apps_copy_64m(void);
+double apps_copy_16m(void);
+double apps_copy_12m(void);
+double apps_copy_plenty(void);
 
 /* image.c */
 double image_ls(void);
@@ -87,6 +125,7 @@ double files_create_rump(void);
 double files_create_loop(void);
 double files_create_fuse2fs(void);
 double files_untar_rump(void);
+double files_untar_remote(void);
 double files_untar_loop(void);
 
 /* remote.c */

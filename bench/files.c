@@ -255,6 +255,19 @@ files_untar_rump(void)
 }
 
 double
+files_untar_remote(void)
+{
+	const char *tar = archive(), *image = make_image(TREE_MB);
+	int64_t t0 = bench_now();
+
+	sh("RUMPHIJACK=path=/rump %s/bin/rump run --mem 1g --mount %s:/mnt -- tar xf %s -C /rump/mnt",
+	    bench_dir, image, tar);
+	t0 = bench_now() - t0;
+	unlink(image);
+	return t0 / 1e9;
+}
+
+double
 files_untar_loop(void)
 {
 	const char *tar = archive(), *image = make_image(TREE_MB);

@@ -109,6 +109,7 @@ bench_embedded(int ncpu)
 }
 
 static char url[64];
+const char *bench_server_memory = "64m";
 
 int
 bench_server_start(int server_cpu)
@@ -122,7 +123,7 @@ bench_server_start(int server_cpu)
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (server_cpu >= 0)
 			bench_pin(server_cpu);
-		execl(path, path, "-s", "-r", "64m", url, (char *)NULL);
+		execl(path, path, "-s", "-r", bench_server_memory, url, (char *)NULL);
 		bench_fail("%s: %s", path, strerror(errno));
 	}
 	setenv("RUMP_SERVER", url, 1);

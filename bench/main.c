@@ -4,20 +4,24 @@
  * writes it as JSON.  DIR is where the libraries were built.
  *
  * Each row is measured BENCH_RUNS (5) times, ours and the reference in turn, so that both
- * see the same machine; the figure is the median, spread is (largest - smallest) / median
- * of ours.  A row misses its target or not: that is printed, and never a failure.
+ * see the same machine; the figure is the median, spread is (largest - smallest) / median.
+ * A row misses its target or not: that is printed, and never a failure.  bench/report.py
+ * makes pictures of the JSON, and puts that of another system beside it.
  */
 #include "bench.h"
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAXRUNS	101
@@ -37,9 +41,9 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Runs fn in a child; NAN if it could not. */
+/* Runs fn in a child, which with all that it starts is gone afterwards; NAN if it could not. */
 static double
-measure(double (*fn)(void))
+measure(const char *name, double (*fn)(void))
 {
 	double value = NAN;
 	int p[2], status;
@@ -52,6 +56,8 @@ measure(double (*fn)(void))
 	}
 	if (pid == 0) {
 		close(p[0]);
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		alarm(120);
 		value = fn();
 		_exit(write(p[1], &value, sizeof(value)) != sizeof(value));
@@ -61,44 +67,52 @@ measure(double (*fn)(void))
 		value = NAN;
 	close(p[0]);
 	waitpid(pid, &status, 0);
+	kill(-pid, SIGTERM);
 	if (WIFSIGNALED(status))
-		fprintf(stderr, "bench: a measurement ended by signal %d\n", WTERMSIG(status));
+		fprintf(stderr, "bench: %s: ended by signal %d%s\n", name, WTERMSIG(status),
+		    WTERMSIG(status) == SIGALRM ? ": not done after 120 seconds" : "");
 	return value;
 }
 
+/* Figures of one side, in order of size. */
+struct series {
+	double v[MAXRUNS];
+	int n;
+};
+
 struct result {
-	double ours, reference, spread;
-	int runs;
+	struct series ours, reference;
 };
 
 static double
-median(double *v, int n)
+median(const struct series *s)
 {
-	qsort(v, n, sizeof(*v), compare);
-	return n == 0 ? NAN : n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+	int n = s->n;
+
+	return n == 0 ? NAN : n % 2 ? s->v[n / 2] : (s->v[n / 2 - 1] + s->v[n / 2]) / 2;
 }
 
-static struct result
-run_row(const struct bench_row *row, int runs)
+static double
+spread(const struct series *s)
 {
-	double ours[MAXRUNS], reference[MAXRUNS];
-	struct result r = { 0 };
-	int nref = 0;
+	return s->n == 0 ? NAN : (s->v[s->n - 1] - s->v[0]) / median(s);
+}
 
+static void
+run_row(const struct bench_row *row, int runs, struct result *r)
+{
+	r->ours.n = r->reference.n = 0;
 	for (int i = 0; i < runs; i++) {
-		double v = measure(row->ours);
+		double v = measure(row->name, row->ours);
 
 		if (isnan(v))
 			break;
-		ours[r.runs++] = v;
-		if (row->reference && !isnan(v = measure(row->reference)))
-			reference[nref++] = v;
+		r->ours.v[r->ours.n++] = v;
+		if (row->reference && !isnan(v = measure(row->name, row->reference)))
+			r->reference.v[r->reference.n++] = v;
 	}
-	r.ours = median(ours, r.runs);
-	r.reference = median(reference, nref);
-	if (r.runs)
-		r.spread = (ours[r.runs - 1] - ours[0]) / r.ours;
-	return r;
+	qsort(r->ours.v, r->ours.n, sizeof(double), compare);
+	qsort(r->reference.v, r->reference.n, sizeof(double), compare);
 }
 
 static void
@@ -124,39 +138,65 @@ json_number(FILE *f, const char *key, double v)
 }
 
 static void
+json_series(FILE *f, const char *key, const struct series *s)
+{
+	fprintf(f, ", \"%s\": [", key);
+	for (int i = 0; i < s->n; i++)
+		fprintf(f, "%s%.6g", i ? ", " : "", s->v[i]);
+	fputc(']', f);
+}
+
+static void
 json_pair(FILE *f, const char *key, const char *value)
 {
 	fprintf(f, ", \"%s\": ", key);
 	json_string(f, value);
 }
 
+/* What follows key in a file of lines, without quotes; or "unknown". */
 static void
-cpu_model(char *buf, size_t len)
+value_in(const char *file, const char *key, char *buf, size_t len)
 {
-	FILE *f = fopen("/proc/cpuinfo", "r");
-	char line[512], *colon;
+	FILE *f = fopen(file, "r");
+	char line[512], *p;
 
 	snprintf(buf, len, "unknown");
 	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, "model name", 10) == 0 && (colon = strchr(line, ':'))) {
-			snprintf(buf, len, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+		if (strncmp(line, key, strlen(key)) == 0) {
+			p = line + strlen(key);
+			p += strspn(p, " \t:=\"");
+			snprintf(buf, len, "%.*s", (int)strcspn(p, "\"\n"), p);
 			break;
 		}
 	if (f)
 		fclose(f);
 }
 
+/* The machine, to people and into the file. */
 static void
-json_machine(FILE *f)
+describe(FILE *f, int runs)
 {
+	char cpu[256], system[256], day[32];
+	time_t now = time(NULL);
 	struct utsname u;
-	char cpu[256];
+	double load;
 
 	uname(&u);
-	cpu_model(cpu, sizeof(cpu));
+	value_in("/proc/cpuinfo", "model name", cpu, sizeof(cpu));
+	value_in("/etc/os-release", "PRETTY_NAME", system, sizeof(system));
+	strftime(day, sizeof(day), "%Y-%m-%d", gmtime(&now));
+	if (getloadavg(&load, 1) != 1)
+		load = NAN;
+	printf("%d cores of %s, %ld MB, Linux %s, %s; load %.1f\n", get_nprocs(), cpu,
+	    sysconf(_SC_PHYS_PAGES) / 256, u.release, system, load);
+	printf("Medians of %d runs, ours and the reference in turn; spread: (largest - smallest) / median of "
+	    "ours and of the reference\n", runs);
 	fprintf(f, "{\"machine\": {\"cores\": %d", get_nprocs());
 	json_pair(f, "cpu", cpu);
 	json_pair(f, "kernel", u.release);
+	json_pair(f, "system", system);
+	json_pair(f, "date", day);
+	json_number(f, "load", load);
 	fprintf(f, ", \"memory_mb\": %ld}, \"rows\": [", sysconf(_SC_PHYS_PAGES) / 256);
 }
 
@@ -177,36 +217,51 @@ verdict(const struct line *l, double value)
 }
 
 static void
+put(char buf[32], double v)
+{
+	if (!isnan(v))
+		snprintf(buf, 32, v >= 10000 ? "%.0f" : "%.4g", v);
+}
+
+static void
 report(const struct line *l, const struct result *r, FILE *json, bool first)
 {
-	double ratio = r->ours / r->reference, target = number(l->target);
-	char ours[32] = "-", bound[32] = "", refs[32] = "", ratios[32] = "";
+	double ours = median(&r->ours), reference = median(&r->reference);
+	double ratio = ours / reference, target = number(l->target);
+	char figure[32] = "-", bound[32] = "", refs[32] = "", ratios[32] = "", spreads[32] = "";
 
-	if (!isnan(r->ours))
-		snprintf(ours, sizeof(ours), "%.4g", r->ours);
+	put(figure, ours);
+	put(refs, reference);
+	if (!isnan(ours))
+		snprintf(spreads, sizeof(spreads), "%.0f%%", 100 * spread(&r->ours));
 	if (!isnan(target))
 		snprintf(bound, sizeof(bound), "%s %g", strcmp(l->better, "lower") == 0 ? "<=" : ">=", target);
-	if (!isnan(r->reference)) {
-		snprintf(refs, sizeof(refs), "%.4g", r->reference);
+	if (!isnan(reference)) {
 		snprintf(ratios, sizeof(ratios), "%.3g", ratio);
+		snprintf(spreads, sizeof(spreads), "%.0f%% %.0f%%", 100 * spread(&r->ours),
+		    100 * spread(&r->reference));
 	}
-	printf("%-26s %-11s %9s %9s %7s %8s %-6s %4.0f%%\n", l->name, l->unit, ours, refs, ratios, bound,
-	    verdict(l, isnan(ratio) ? r->ours : ratio), 100 * r->spread);
+	printf("%-26s %-14s %9s %9s %7s %8s %-6s %10s\n", l->name, l->unit, figure, refs, ratios, bound,
+	    verdict(l, isnan(ratio) ? ours : ratio), spreads);
+	fflush(stdout);
 
 	fprintf(json, "%s\n{\"name\": ", first ? "" : ",");
 	json_string(json, l->name);
 	json_pair(json, "unit", l->unit);
 	json_pair(json, "better", l->better);
-	json_number(json, "ours", r->ours);
-	json_number(json, "reference", r->reference);
+	json_number(json, "ours", ours);
+	json_number(json, "reference", reference);
 	if (strcmp(l->reference_is, "-") == 0)
 		fprintf(json, ", \"reference_is\": null");
 	else
 		json_pair(json, "reference_is", l->reference_is);
 	json_number(json, "ratio", ratio);
 	json_number(json, "target", target);
-	json_number(json, "runs", r->runs);
-	json_number(json, "spread", r->runs ? r->spread : NAN);
+	json_number(json, "runs", r->ours.n);
+	json_number(json, "spread", spread(&r->ours));
+	json_series(json, "values", &r->ours);
+	json_series(json, "reference_values", &r->reference);
+	json_pair(json, "definition", l->definition);
 	fputc('}', json);
 	fflush(json);
 }
@@ -264,12 +319,12 @@ main(int argc, char **argv)
 		return 1;
 	}
 
-	printf("%-26s %-11s %9s %9s %7s %8s %-6s %5s\n", "row", "unit", "ours", "reference", "ratio", "target", "",
-	    "spread");
-	json_machine(json);
+	describe(json, runs);
+	printf("\n%-26s %-14s %9s %9s %7s %8s %-6s %10s\n", "row", "unit", "ours", "reference", "ratio", "target",
+	    "", "spread");
 	while (fgets(text, sizeof(text), tsv)) {
+		static struct result r;
 		const struct bench_row *row;
-		struct result r;
 		struct line l;
 
 		if (!parse(text, &l, argv[2], ++nr) || !wanted(l.name, argv + 4))
@@ -280,7 +335,7 @@ main(int argc, char **argv)
 			fprintf(stderr, "%s:%d: '%s': no such row in bench/rows.c\n", argv[2], nr, l.name);
 			return 1;
 		}
-		r = run_row(row, runs);
+		run_row(row, runs, &r);
 		report(&l, &r, json, first);
 		first = false;
 	}

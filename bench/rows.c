@@ -19,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static pthread_t
-spawn(void *(*fn)(void *), void *arg)
+pthread_t
+bench_spawn(void *(*fn)(void *), void *arg)
 {
 	pthread_t t;
 
@@ -85,7 +85,7 @@ scaling(int n)
 
 	for (int i = 0; i < n; i++) {
 		who[i] = (struct caller){ c, &stop, 0 };
-		t[i] = spawn(call_on, &who[i]);
+		t[i] = bench_spawn(call_on, &who[i]);
 	}
 	usleep(bench_duration / 1000);
 	stop = true;
@@ -108,15 +108,13 @@ scaling_many(void)
 
 /* ---- sockets --------------------------------------------------------------------------- */
 
-struct pair { bench_call c; int a, b; };
-
-static struct pair
-tcp_pair(bench_call c)
+struct bench_pair
+bench_tcp_pair(bench_call c)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(sin);
 	int l = CHECK(c, socket, AF_INET, SOCK_STREAM), one = 1;
-	struct pair p = { .c = c };
+	struct bench_pair p = { .c = c };
 
 	CHECK(c, bind, l, &sin, len);
 	CHECK(c, listen, l, 1);
@@ -133,7 +131,7 @@ static void *
 send_for_a_while(void *arg)
 {
 	static char buf[65536];
-	struct pair *p = arg;
+	struct bench_pair *p = arg;
 	int64_t end = bench_now() + bench_duration;
 
 	while (bench_now() < end)
@@ -146,8 +144,8 @@ static double
 tcp(bench_call c)
 {
 	static char buf[65536];
-	struct pair p = tcp_pair(c);
-	pthread_t t = spawn(send_for_a_while, &p);
+	struct bench_pair p = bench_tcp_pair(c);
+	pthread_t t = bench_spawn(send_for_a_while, &p);
 	int64_t t0 = bench_now(), bytes = 0;
 	long n;
 
@@ -165,7 +163,7 @@ static double tcp_host(void) { return tcp(bench_host); }
 static void *
 echo(void *arg)
 {
-	struct pair *p = arg;
+	struct bench_pair *p = arg;
 	char ch;
 
 	while (CHECK(p->c, read, p->b, &ch, 1) == 1)
@@ -177,8 +175,8 @@ echo(void *arg)
 static double
 rtt(bench_call c)
 {
-	struct pair p = tcp_pair(c);
-	pthread_t th = spawn(echo, &p);
+	struct bench_pair p = bench_tcp_pair(c);
+	pthread_t th = bench_spawn(echo, &p);
 	int64_t t0 = bench_now(), t;
 	long n = 0;
 	char ch = 'x';
@@ -199,7 +197,7 @@ static double rtt_host(void) { return rtt(bench_host); }
 static void *
 send_messages(void *arg)
 {
-	struct pair *p = arg;
+	struct bench_pair *p = arg;
 	char buf[1000] = "";
 	int64_t end = bench_now() + bench_duration;
 
@@ -213,7 +211,7 @@ send_messages(void *arg)
 static double
 unix_messages(bench_call c)
 {
-	struct pair p = { .c = c };
+	struct bench_pair p = { .c = c };
 	char buf[1000];
 	int sv[2];
 	int64_t t0, bytes = 0;
@@ -224,7 +222,7 @@ unix_messages(bench_call c)
 	p.a = sv[0];
 	p.b = sv[1];
 	t0 = bench_now();
-	t = spawn(send_messages, &p);
+	t = bench_spawn(send_messages, &p);
 	while ((n = CHECK(c, read, p.b, buf, sizeof(buf))) > 0)
 		bytes += n;
 	t0 = bench_now() - t0;
@@ -263,7 +261,7 @@ fairness(bench_call c)
 
 	for (int i = 0; i < 10; i++) {
 		who[i] = (struct caller){ c, &stop, 0 };
-		t[i] = spawn(i < 2 ? call_on : sleep_on, &who[i]);
+		t[i] = bench_spawn(i < 2 ? call_on : sleep_on, &who[i]);
 	}
 	usleep(bench_duration / 1000);
 	stop = true;
@@ -281,17 +279,20 @@ static double fairness_host(void) { return fairness(bench_host); }
 /* ---- boot and memory ------------------------------------------------------------------------- */
 
 static double
-boot(void)
+boot(int ncpu)
 {
 	int64_t t0;
 	bench_call c;
 
 	setenv("RUMP_MEMLIMIT", "64m", 1);
 	t0 = bench_now();
-	c = bench_boot(1);
+	c = bench_boot(ncpu);
 	bench_check(CALL(c, getppid), "getppid");
 	return (bench_now() - t0) / 1e6;
 }
+
+static double boot_1vcpu(void) { return boot(1); }
+static double boot_4vcpu(void) { return boot(4); }
 
 /* The value, in KB, of a line of a /proc file. */
 static double
@@ -310,16 +311,19 @@ kilobytes(int pid, const char *file, const char *key)
 }
 
 static double
-idle_server(const char *file, const char *key)
+idle_server(const char *memory, const char *file, const char *key)
 {
-	int pid = bench_server_start(-1);
+	int pid;
+
+	bench_server_memory = memory;
+	pid = bench_server_start(-1);
 
 	sleep(1);
 	return kilobytes(pid, file, key) / 1024;
 }
 
-static double server_rss(void) { return idle_server("status", "VmRSS:"); }
-static double server_private(void) { return idle_server("smaps_rollup", "Private_Dirty:"); }
+static double server_rss(void) { return idle_server("64m", "status", "VmRSS:"); }
+static double server_private(void) { return idle_server("32m", "smaps_rollup", "Private_Dirty:"); }
 
 const struct bench_row bench_rows[] = {
 	{ "null_call_inproc", null_inproc, null_host },
@@ -333,10 +337,16 @@ const struct bench_row bench_rows[] = {
 	{ "client_connect", remote_connect, NULL },
 	{ "tcp_inproc_1vcpu", tcp_1vcpu, tcp_host },
 	{ "tcp_inproc_2vcpu", tcp_2vcpu, tcp_host },
+	{ "tcp_inproc_npairs", threads_flows_rump, threads_flows_host },
+	{ "overcommit_tcp", threads_overcommit, threads_overcommit_one },
 	{ "tcp_rtt_inproc", rtt_inproc, rtt_host },
 	{ "unix_inproc", unix_inproc, unix_host },
 	{ "fairness", fairness_inproc, fairness_host },
-	{ "boot_ms", boot, NULL },
+	{ "wakeup_latency_us", threads_late_rump, threads_late_host },
+	{ "rlimit_2threads", threads_rlimit_rump, threads_rlimit_host },
+	{ "sendto_loop", threads_sendto_rump, threads_sendto_host },
+	{ "boot_ms", boot_1vcpu, NULL },
+	{ "boot_4vcpu_ms", boot_4vcpu, NULL },
 	{ "server_rss_mb", server_rss, NULL },
 	{ "server_private_mb", server_private, NULL },
 	{ "host_read_overhead", preload_read, preload_read_plain },
@@ -352,6 +362,11 @@ const struct bench_row bench_rows[] = {
 	{ "files_create", files_create_rump, files_create_loop },
 	{ "files_create_fuse2fs", files_create_rump, files_create_fuse2fs },
 	{ "files_untar", files_untar_rump, files_untar_loop },
+	{ "app_untar", files_untar_rump, files_untar_loop },
+	{ "app_untar_remote", files_untar_remote, files_untar_loop },
+	{ "memlimit_copy_64m", apps_copy_64m, apps_copy_plenty },
+	{ "memlimit_copy_16m", apps_copy_16m, apps_copy_plenty },
+	{ "memlimit_copy_12m", apps_copy_12m, apps_copy_plenty },
 	{ "image_ls_ms", image_ls, NULL },
 	{ "run_true_ms", run_true, NULL },
 	{ "net_shm_tcp", net_shm_tcp, net_veth_tcp },
@@ -362,5 +377,13 @@ const struct bench_row bench_rows[] = {
 	{ "net_passt_tcp", net_passt_rump, net_passt_host },
 	{ "net_idle_100_cpu", net_idle_cpu, NULL },
 	{ "net_idle_100_mb", net_idle_memory, NULL },
+	{ "app_nginx", apps_nginx, apps_nginx_native },
+	{ "app_nginx_remote", apps_nginx_remote, apps_nginx_native },
+	{ "app_redis", apps_redis, apps_redis_native },
+	{ "app_redis_remote", apps_redis_remote, apps_redis_native },
+	{ "app_pgbench", apps_pgbench, apps_pgbench_native },
+	{ "app_pgbench_remote", apps_pgbench_remote, apps_pgbench_native },
+	{ "app_iperf3", apps_iperf3, apps_iperf3_native },
+	{ "app_iperf3_remote", apps_iperf3_remote, apps_iperf3_native },
 	{ NULL, NULL, NULL }
 };
