@@ -81,6 +81,107 @@ left_running_body() {
 	nothing_left
 }
 
+test_case becomes 'the command becomes the program; the server is nobody of its, and has none of its descriptors'
+becomes_body() {
+	$rump run -- sh -c 'echo $$ $PPID' >out & pid=$!
+	wait $pid
+	atf_check -o inline:"$pid $$\n" cat out
+	# no child that it has not made, and that no wait() would know
+	atf_check -o inline:'no children\n' $rump run -- python3 -c 'import os
+try:
+	os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+	print("no children")'
+	exec 9>lock
+	atf_check -o match:'^/dev/null /dev/null .*[0-9]' $rump run -- sh -c '
+		pid=$('$rump' ps -a | grep "$RUMP_SERVER\$" | sed "s/^ *//; s/ .*//")
+		echo $(readlink /proc/$pid/fd/0 /proc/$pid/fd/1) $pid
+		readlink /proc/$pid/fd/* | grep lock || :'
+	# its standard error is left when the program ends, so that a pipe ends
+	atf_check -o inline:'' sh -c "$rump run -- true 2>&1 | cat"
+	# one that stays counts as it: it stops, goes on, and ends as the program does
+	mkdir dir
+	$rump run --mount dir:/dir,type=hostdir -- sh -c 'echo $$ >pid.new; mv pid.new pid
+		while [ ! -e go ]; do sleep 0.05; done; exit 9' & pid=$!
+	while [ ! -e pid ]; do sleep 0.05; done
+	kill -STOP "$(cat pid)"
+	while ! grep -q '^State:.*T (stopped)' /proc/$pid/status; do sleep 0.05; done
+	kill -CONT $pid
+	while grep -q '^State:.*T (stopped)' "/proc/$(cat pid)/status"; do sleep 0.05; done
+	touch go
+	status=0
+	wait $pid || status=$?
+	atf_check_equal $status 9
+	nothing_left
+}
+
+test_case terminal 'at a terminal: its size, Ctrl-C, end of input, jobs of a shell'
+terminal_body() {
+	mkdir dir
+	for c in size interrupt quit jobs; do
+		# itself, and one that waits; first of all the test, without us
+		for how in env "$rump run --" "$rump run --mount $PWD/dir:/dir,type=hostdir --"; do
+			# shellcheck disable=SC2086
+			atf_check python3 "$TOP/tests/tools/terminal.py" $c $how
+		done
+	done
+	nothing_left
+}
+
+test_case embedded '--embedded: the kernel is in the program'
+embedded_body() {
+	atf_check -o match:'librump\.so' $rump run --embedded -- \
+	    sh -c 'read x </rump/proc/version; cat /proc/$$/maps'
+	atf_check -o inline:'2\n' $rump run -e --ncpu 2 --mem 64m -- grep -c ^processor /rump/proc/cpuinfo
+	mkdir 'a dir' b
+	echo one >'a dir/f'
+	echo two >b/f
+	atf_check -o inline:'one\ntwo\n' env RUMP_SERVER="$url" $rump run -e --mount "$PWD/a dir:/a,type=hostdir" \
+	    --mount "$PWD/b:/b,type=hostdir" -- cat /rump/a/f /rump/b/f
+	atf_check -o match:virt0 $rump run -e --net -- cat /rump/proc/net/dev
+	atf_check -s exit:3 $rump run -e -- sh -c 'exit 3'
+	nothing_left
+}
+
+test_case scope '--path, --socket and --static take the place of words in RUMPHIJACK'
+scope_body() {
+	atf_check -o match:'^Linux version 6' $rump run --path '/my,own:path' -- cat '/my,own:path/proc/version'
+	atf_check -s exit:1 -e ignore $rump run --path /r -- cat /rump/proc/version
+	atf_check -o inline:'RUMPHIJACK=socket=all:nolocal,path=/a,path=/b\n' $rump run -p /a -p /b -- sh -c \
+	    'env | grep ^RUMPHIJACK='
+	atf_check -o inline:'RUMPHIJACK=path=/x,fdoff=64,socket=none\n' \
+	    env RUMPHIJACK=path=/x,socket=inet,fdoff=64 $rump run --socket none -- sh -c 'env | grep ^RUMPHIJACK='
+	# whose network is it?
+	port='import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); s.accept()'
+	python3 -c "$port" >port & server=$!
+	while [ ! -s port ]; do sleep 0.05; done
+	connect="import socket; socket.create_connection((\"127.0.0.1\", $(cat port)))"
+	atf_check -s exit:1 -e match:'Connection refused' $rump run -- python3 -c "$connect"
+	atf_check $rump run --socket none -- python3 -c "$connect"
+	wait $server
+	cat >static.c <<-END
+	int main(void) { return 6; }
+	END
+	atf_check gcc -static -o static static.c
+	atf_check -s exit:127 -e match:'"./static" is statically linked.*--static=host' $rump run -- ./static
+	atf_check -s exit:6 $rump run --static=host -- ./static
+	atf_check -s exit:127 -e match:'is refused' env RUMPHIJACK=path=/r,static=host \
+	    $rump run --static=refuse -- ./static
+}
+
+test_case exec 'rump exec: the kernel of a server'
+exec_body() {
+	atf_check $server "$url"
+	atf_check $rump exec "$url" -- sh -c 'echo kept >/rump/tmp/x'
+	atf_check -o inline:'kept\n' $rump exec --path /r "$url" cat /r/tmp/x
+	atf_check -s exit:4 $rump exec "$url" sh -c 'exit 4'
+	# from a program that is on another kernel
+	atf_check -o inline:'kept\n' $rump run -- $rump exec "$url" -- cat /rump/tmp/x
+	atf_check $rump halt "$url"
+	atf_check -s exit:127 -e match:'^rump: s: not the URL' $rump exec s true
+	atf_check -s not-exit:0 -e match:"$url.*no rump_server is there" $rump exec "$url" true
+}
+
 test_case with_server '--server: the kernel is that of a server, and stays'
 with_server_body() {
 	atf_check $server "$url"
@@ -126,7 +227,8 @@ at_once_body() {
 }
 
 atf_init_test_cases() {
-	for t in own_kernel status image left_running with_server bad_input at_once; do
+	for t in own_kernel status image left_running becomes terminal embedded scope exec with_server bad_input \
+	    at_once; do
 		atf_add_test_case $t
 	done
 }
