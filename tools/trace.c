@@ -42,7 +42,8 @@ static const struct name {
 	[RUMP_CALL_FD_ADOPT - RUMP_CALL_BASE] = { "rump_fd_adopt", 1 },
 	[RUMP_CALL_POLL_ARM - RUMP_CALL_BASE] = { "rump_poll_arm", 3 },
 	[RUMP_CALL_NETIF - RUMP_CALL_BASE] = { "rump_netif", 4 },
-	[RUMP_CALL_TRACE - RUMP_CALL_BASE] = { "rump_trace", 1 },
+	[RUMP_CALL_MAP - RUMP_CALL_BASE] = { "rump_map", 4 },
+	[RUMP_CALL_MAPPED - RUMP_CALL_BASE] = { "rump_mapped", 4 },
 };
 
 static struct pending {

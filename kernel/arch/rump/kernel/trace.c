@@ -22,6 +22,7 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
+#include <rump/rump_calls.h>
 #include <rump/rump_trace.h>
 #include "sp.h"
 
@@ -61,11 +62,13 @@ static void put(struct tracer *t, const struct rump_trace_record *r)
 		wake_up_interruptible(&t->wait);
 }
 
-/* Of a process that reads a tracer itself nothing is told. */
-static bool is_reader(const struct sp_proc *p)
+/* Of a process that reads a tracer itself nothing is told, nor that it becomes one. */
+static bool is_reader(const struct sp_proc *p, u64 nr)
 {
 	const struct tracer *t;
 
+	if (nr == RUMP_CALL_TRACE)
+		return true;
 	list_for_each_entry(t, &tracers, list)
 		if (t->proc == p)
 			return true;
@@ -87,7 +90,7 @@ void sp_trace(const struct sp_task *st, enum rump_trace_what what, long ret)
 	memcpy(r.args, req->args, sizeof(r.args));
 	get_task_comm(r.comm, current);
 	spin_lock(&tracers_lock);
-	if (!is_reader(st->proc))
+	if (!is_reader(st->proc, req->nr))
 		list_for_each_entry(t, &tracers, list)
 			if (!t->pid || t->pid == task_tgid(current))
 				put(t, &r);
