@@ -16,8 +16,6 @@
 
 void rump_connect(const char *url)
 {
-	if (!url)
-		url = getenv("RUMP_SERVER");
 	if (setenv("RUMP_SERVER", url, 1))
 		die(1, "out of memory");
 	if (rumpclient_init())

@@ -72,7 +72,7 @@ void rump_socket_directory(char dir[PATH_MAX], char url[RUMP_URL_MAX]);
 
 /* ---- client.c: this process as a client of a server -------------------------------------- */
 
-/* Connects, or ends the program.  url NULL: that of RUMP_SERVER. */
+/* Connects, or ends the program. */
 void rump_connect(const char *url);
 /* What argv[optind] names, if it is a URL (optind goes on); else RUMP_SERVER's, or NULL. */
 const char *rump_url_operand(int argc, char **argv);
