@@ -35,6 +35,7 @@ bindir	= $(DESTDIR)$(PREFIX)/bin
 libdir	= $(DESTDIR)$(LIBDIR)
 incdir	= $(DESTDIR)$(PREFIX)/include/rump
 mandir	= $(DESTDIR)$(PREFIX)/share/man
+compdir	= $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 docdir	= $(DESTDIR)$(PREFIX)/share/doc/rump
 pcdir	= $(DESTDIR)$(LIBDIR)/pkgconfig
 
@@ -52,6 +53,7 @@ install: all
 		ln -sfn $(call soname,$l) $(libdir)/$(notdir $l) &&) :
 	install -m 644 $(addprefix $(B)/,$(PRELOADS)) $(libdir)
 	install -m 644 $(HEADERS) $(filter $(B)/include/rump/%,$(GENHEADERS)) $(incdir)
+	install -D -m 644 tools/rump.bash $(compdir)/rump
 	install -m 644 README.md LICENSE $(docdir)
 	install -m 644 kernel/LICENSE $(docdir)/LICENSE.kernel
 	$(call pkgconfig,rump,a Linux kernel as a library,-lrump -lrumpuser)

@@ -43,7 +43,8 @@ install_body()
 	install_to "$PWD/dest"
 	d=$PWD/dest/usr
 	for f in bin/rump bin/rump_server lib/librump.so lib/librump.so.1 lib/librumphijack.so lib/librumpclient.so \
-	    lib/librumpuser.so include/rump/rump.h include/rump/rump_syscalls.h share/doc/rump/LICENSE.kernel; do
+	    lib/librumpuser.so include/rump/rump.h include/rump/rump_syscalls.h share/doc/rump/LICENSE.kernel \
+	    share/bash-completion/completions/rump; do
 		[ -s "$d/$f" ] || atf_fail "$f is not there"
 	done
 	for p in $(cd "$TOP" && git ls-files | grep '\.[1-8]$' | grep -v '^debian/'); do
