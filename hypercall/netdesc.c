@@ -4,15 +4,18 @@
  *
  * A stream takes a part of a frame at times; the rest is kept, and goes before all else.
  * What comes from one is read by the bufferful and cut into frames.  One that gives an
- * impossible length, or ends, is no link any more: the carrier is lost.
+ * impossible length, or ends, is no link any more: the carrier is lost, and the other end
+ * is told.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "hostcall.h"
 #include "internal.h"
@@ -161,7 +164,8 @@ unsigned int netdesc_tx(struct net_link *l, unsigned int q, struct rumpuser_net_
 
 /* ---- receiving ---------------------------------------------------------------------------- */
 
-/* The next frame of the stream: its bytes; 0: not all of it is there; -errno: the end. */
+/* The next frame of the stream: its bytes; 0: not all of it is there; -EMSGSIZE: it was
+ * longer than f and is dropped; another -errno: the end. */
 static long cut(struct stream *s, struct rumpuser_net_frame *f, size_t skip)
 {
 	uint32_t have = s->in_end - s->in_start, len;
@@ -174,11 +178,10 @@ static long cut(struct stream *s, struct rumpuser_net_frame *f, size_t skip)
 		return -EPROTO;
 	if (have < PREFIX + len)
 		return 0;
-	if (skip + len > f->len)
-		return -EPROTO;
-	net_scatter(f, skip, s->in + s->in_start + PREFIX, len);
+	if (skip + len <= f->len)
+		net_scatter(f, skip, s->in + s->in_start + PREFIX, len);
 	s->in_start += PREFIX + len;
-	return len;
+	return skip + len <= f->len ? (long)len : -EMSGSIZE;
 }
 
 static long recv_stream(struct desc *d, struct rumpuser_net_frame *f, size_t skip)
@@ -202,6 +205,15 @@ static long recv_stream(struct desc *d, struct rumpuser_net_frame *f, size_t ski
 	return ret == -EPROTO ? -ECONNRESET : ret;
 }
 
+/* Of a socket that gave 0 bytes: that was its end, or an empty frame. */
+static bool has_ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+	struct timespec now = { 0 };
+
+	return host(SYS_ppoll, &p, 1, &now, NULL, 0) == 1 && p.revents & (POLLRDHUP | POLLHUP);
+}
+
 static long recv_one(struct desc *d, unsigned int q, struct rumpuser_net_frame *f)
 {
 	/* flags come first; 2: VIRTIO_NET_HDR_F_DATA_VALID */
@@ -216,8 +228,10 @@ static long recv_one(struct desc *d, unsigned int q, struct rumpuser_net_frame *
 		ret = recv_stream(d, f, skip);
 	else
 		ret = get(d, q, iov, view(f, skip, iov, 0));
+	if (ret == 0 && d->flags & NETDESC_SOCKET)
+		return has_ended(d->fds[q]) ? -ECONNRESET : -EBADMSG;
 	if (ret == 0)
-		return d->flags & NETDESC_SOCKET ? -ECONNRESET : -EAGAIN;
+		return -EAGAIN;
 	if (ret > 0)
 		f->len = skip + ret;
 	return ret;
@@ -234,13 +248,16 @@ unsigned int netdesc_rx(struct net_link *l, unsigned int q, struct rumpuser_net_
 		ret = recv_one(d, q, &frames[got]);
 		if (ret == -EAGAIN)
 			break;
-		if (is_gone(ret))
+		if (is_gone(ret)) {
+			if (d->stream)
+				host(SYS_shutdown, d->fds[q], SHUT_RDWR);
 			net_carrier(l, false);
-		else if (ret < 0 || frames[got].len < RUMPUSER_NET_HDR + ETHER_MIN)
+		} else if (ret < 0 || frames[got].len < RUMPUSER_NET_HDR + ETHER_MIN) {
 			atomic_fetch_add_explicit(&l->dropped, ret != -ECONNREFUSED,
 			    memory_order_relaxed);
-		else
+		} else {
 			got++;
+		}
 	}
 	return got;
 }

@@ -13,7 +13,7 @@
 #define NETDESC_STREAM	0x1	/* a stream socket */
 #define NETDESC_VNET	0x2	/* frames have their virtio header there, too */
 #define NETDESC_TRUSTED	0x8	/* what comes has good checksums, they need not be looked at */
-#define NETDESC_SOCKET	0x4	/* whose other end may go: 0 bytes are the end */
+#define NETDESC_SOCKET	0x4	/* whose other end may go */
 
 /* Makes link one of nfds descriptors, one for each queue (taken over; closed also on error). */
 int netdesc_open(struct net_link *link, const int *fds, unsigned int nfds, unsigned int flags);

@@ -69,6 +69,89 @@ transfer()
 	atf_check -o match:"^$5 MB" $1 python3 "$TOP/tests/net/transfer.py" send "$3" "$4" "$5"
 }
 
+# lossy FROM TO ADDRESS PORT: a transfer under 1 % loss and 5 % reordering both ways, where
+# both are rump kernels (RUMP_NET_MB: of so many MB)
+lossy()
+{
+	for _k in "$1" "$2"; do
+		case $_k in *rump\ run*)
+			atf_check $_k tc qdisc add dev virt0 root netem delay 1ms loss 1% reorder 5% limit 10000 ;;
+		esac
+	done
+	transfer "$1" "$2" "$3" "$4" "${RUMP_NET_MB:-4}"
+	for _k in "$1" "$2"; do
+		case $_k in *rump\ run*)
+			atf_check -o match:'reorder 5%' -o match:"Sent [1-9]" $_k tc -s qdisc show dev virt0
+			atf_check $_k tc qdisc del dev virt0 root ;;
+		esac
+	done
+}
+
+# multicast FROM TO FROM-ADDRESS TO-ADDRESS
+multicast()
+{
+	cat >group.py <<-'END'
+	import socket, sys
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	me = socket.inet_aton(sys.argv[2])
+	if sys.argv[1] == 'send':
+	    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, me)
+	    for i in range(3):
+	        s.sendto(b'hello', ('239.1.2.3', 5005))
+	else:
+	    s.bind(('', 5005))
+	    s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton('239.1.2.3') + me)
+	    print('ready', flush=True)
+	    print(s.recv(100).decode(), flush=True)
+	END
+	rm -f got
+	background $2 python3 group.py receive "$4" >got
+	wait_for ready got
+	atf_check $1 python3 group.py send "$3"
+	wait_for hello got
+}
+
+# between FROM TO FROM-ADDRESS TO-ADDRESS [TO-INTERFACE]: all that can go wrong between two
+# stacks, one of which is a rump kernel's at virt0
+between()
+{
+	atf_check -o match:" 2 received" $2 ping -q -c 2 -i 0.1 -W 2 "$3"
+	# Fragments, of both; a path that is narrower.
+	atf_check -o match:" 2 received" $2 ping -q -c 2 -i 0.1 -s 9000 "$3"
+	atf_check -o match:" 2 received" $1 ping -q -c 2 -i 0.1 -s 9000 "$4"
+	_mtu=$($1 cat /sys/class/net/virt0/mtu)
+	atf_check $1 ip link set virt0 mtu 1400
+	atf_check -o match:" 1 received" $1 ping -q -M do -c 1 -W 2 -s 1372 "$4"
+	atf_check -s not-exit:0 -o ignore -e ignore $1 ping -q -M do -c 1 -W 1 -s 1373 "$4"
+	atf_check $1 ip link set virt0 mtu "$_mtu"
+	# IPv6, by the address that the other has made for itself.
+	wait_until sh -c "$2 ip -6 -o addr show dev ${5:-virt0} scope link | grep -q fe80"
+	_v6=$($2 ip -6 -o addr show dev "${5:-virt0}" scope link | sed 's,.*inet6 \([^/]*\)/.*,\1,')
+	wait_until $1 ping -6 -q -c 1 -W 1 "$_v6%virt0"
+	multicast "$1" "$2" "$3" "$4"
+	# Checksums made by the stack, and left to the link.
+	for _how in off on; do
+		$1 ethtool -K virt0 tx $_how rx $_how >log 2>&1 || atf_fail "ethtool -K"
+		transfer "$1" "$2" "$4" 5001 4
+		transfer "$2" "$1" "$3" 5002 4
+	done
+	lossy "$1" "$2" "$4" 5003
+	$1 ip link set virt0 down
+	atf_check -s not-exit:0 -o ignore $2 ping -q -c 1 -W 1 "$3"
+	$1 ip link set virt0 up
+	atf_check -o match:" [12] received" $2 ping -q -c 2 -W 2 "$3"
+}
+
+# no_carrier COMMAND-PREFIX, carrier COMMAND-PREFIX: waits for it
+no_carrier()
+{
+	wait_until sh -c "$1 ip link show virt0 | grep -q NO-CARRIER"
+}
+carrier()
+{
+	wait_until sh -c "$1 ip link show virt0 | grep -q LOWER_UP"
+}
+
 clean_up()
 {
 	for _s in *; do
@@ -87,6 +170,7 @@ test_case()
 	_name=$1 _descr=$2
 	shift 2
 	atf_test_case "$_name" cleanup
-	eval "${_name}_head() { atf_set descr '$_descr'; atf_set require.progs 'ip python3 $*'; }"
+	eval "${_name}_head() { atf_set descr '$_descr'; atf_set require.progs 'ip python3 $*';
+		atf_set timeout ${RUMP_NET_MB:+3}600; }"
 	eval "${_name}_cleanup() { clean_up; }"
 }

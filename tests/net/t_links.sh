@@ -9,23 +9,6 @@
 ns=rump$$
 port=$((20000 + $$ % 20000))
 
-# against_host NS NET: the host's stack on the other end, at NET.1 in namespace NS: all that
-# can go wrong between two stacks.
-against_host()
-{
-	net=$2
-	address a "$net.2/24"
-	atf_check -o match:" 2 received" ip netns exec $1 ping -q -c 2 -i 0.1 -W 2 "$net.2"
-	# Fragments, of both.
-	atf_check -o match:" 2 received" ip netns exec $1 ping -q -c 2 -i 0.1 -s 9000 "$net.2"
-	atf_check -o match:" 2 received" $(on a) ping -q -c 2 -i 0.1 -s 9000 "$net.1"
-	transfer "$(on a)" "ip netns exec $ns" "$net.1" 5001 16
-	transfer "ip netns exec $ns" "$(on a)" "$net.2" 5002 16
-	$(on a) ethtool -K virt0 tx off rx off >log 2>&1 || atf_fail "ethtool -K"
-	transfer "$(on a)" "ip netns exec $ns" "$net.1" 5003 4
-	transfer "ip netns exec $ns" "$(on a)" "$net.2" 5004 4
-}
-
 test_case tap "the host at the other end of a tap, with one queue and with two" ping ethtool
 tap_body()
 {
@@ -36,20 +19,25 @@ tap_body()
 	ip -n $ns addr add fd02::1/64 dev tap0 nodad
 	ip -n $ns link set tap0 up
 	ip netns exec $ns rump_server -c 2 -i "virt0,link=tap:tap0" "unix://$PWD/a" || atf_fail a
-	against_host $ns 10.2.0
+	address a 10.2.0.2/24
+	between "$(on a)" "ip netns exec $ns" 10.2.0.2 10.2.0.1 tap0
 	# IPv6 from what a router says: an address, and a route.
 	atf_check $(on a) ip addr add fd02::2/64 dev virt0 nodad
 	atf_check -o match:" 2 received" $(on a) ping -6 -q -c 2 -i 0.1 fd02::1
-	# Down and up again.
-	$(on a) ip link set virt0 down
-	atf_check -s not-exit:0 -o ignore ip netns exec $ns ping -q -c 1 -W 1 10.2.0.2
-	$(on a) ip link set virt0 up
-	atf_check -o match:" 2 received" ip netns exec $ns ping -q -c 2 -i 0.1 -W 2 10.2.0.2
 	# A second one cannot have it.
 	atf_check -s exit:1 -e match:"tap:tap0: another process has it" \
 	    ip netns exec $ns rump_server -i "virt0,link=tap:tap0" "unix://$PWD/b"
-	rump halt "unix://$PWD/a"
+	# It goes, and one of that name comes.
 	ip -n $ns link del tap0
+	no_carrier "$(on a)"
+	atf_check rump if --server "unix://$PWD/a" del virt0
+	ip -n $ns tuntap add tap0 mode tap
+	ip -n $ns addr add 10.2.0.1/24 dev tap0
+	ip -n $ns link set tap0 up
+	atf_check rump if --server "unix://$PWD/a" add virt0,link=tap:tap0
+	address a 10.2.0.2/24
+	atf_check -o match:" [12] received" ip netns exec $ns ping -q -c 2 -W 2 10.2.0.2
+	rump halt "unix://$PWD/a"
 	ip -n $ns tuntap add tap1 mode tap multi_queue
 	ip -n $ns addr add 10.2.1.1/24 dev tap1
 	ip -n $ns link set tap1 up
@@ -69,7 +57,24 @@ raw_body()
 	ip -n $ns link set v0 up
 	ip -n $ns link set v1 up
 	ip netns exec $ns rump_server -c 2 -i "virt0,link=raw:v1" "unix://$PWD/a" || atf_fail a
-	against_host $ns 10.3.0
+	address a 10.3.0.2/24
+	between "$(on a)" "ip netns exec $ns" 10.3.0.2 10.3.0.1 v0
+	# The host's end goes down and up; then it goes for good, and another comes.
+	ip -n $ns link set v1 down
+	atf_check -s not-exit:0 -o ignore $(on a) ping -q -c 1 -W 1 10.3.0.1
+	ip -n $ns link set v1 up
+	wait_until $(on a) ping -q -c 1 -W 1 10.3.0.1
+	ip -n $ns link del v0
+	$(on a) ping -q -c 1 -W 1 10.3.0.1 >log 2>&1
+	no_carrier "$(on a)"
+	atf_check rump if --server "unix://$PWD/a" del virt0
+	ip -n $ns link add v0 type veth peer name v1
+	ip -n $ns addr add 10.3.0.1/24 dev v0
+	ip -n $ns link set v0 up
+	ip -n $ns link set v1 up
+	atf_check rump if --server "unix://$PWD/a" add virt0,link=raw:v1
+	address a 10.3.0.2/24
+	atf_check -o match:" [12] received" ip netns exec $ns ping -q -c 2 -W 2 10.3.0.2
 	atf_check -s exit:1 -e match:"raw:nosuch: the host has no such interface" \
 	    ip netns exec $ns rump_server -i "virt0,link=raw:nosuch" "unix://$PWD/b"
 }
@@ -81,9 +86,22 @@ udp_body()
 	server b virt0,link=udp:127.0.0.1:$port,local=127.0.0.1:$((port + 1))
 	address a 10.4.0.1/24
 	address b 10.4.0.2/24
-	transfer "$(on a)" "$(on b)" 10.4.0.2 5001 8
+	between "$(on a)" "$(on b)" 10.4.0.1 10.4.0.2
+	# What is no frame.
+	python3 -c "
+	import socket
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.bind(('127.0.0.1', $((port + 2))))
+	for data in b'', b'x', bytes(60000):
+	    s.sendto(data, ('127.0.0.1', $port))"
 	rump halt "unix://$PWD/b"
 	atf_check -s not-exit:0 -o ignore $(on a) ping -q -c 1 -W 1 10.4.0.2
+	python3 -c "
+	import socket
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.bind(('127.0.0.1', $((port + 1))))
+	for data in b'', b'x', bytes(60000):
+	    s.sendto(data, ('127.0.0.1', $port))"
 	server b virt0,link=udp:127.0.0.1:$port,local=$((port + 1))
 	address b 10.4.0.2/24
 	$(on a) ip neigh flush dev virt0
@@ -103,6 +121,7 @@ fd_body()
 	kind, word = getattr(socket, sys.argv[1]), sys.argv[2]
 	for name, s in zip('ab', socket.socketpair(socket.AF_UNIX, kind)):
 	    n = s.fileno()
+	    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100000)    # short writes
 	    subprocess.run(['rump_server', '-i', f'virt0,link=fd:{n}{word}', f'unix://{os.getcwd()}/{name}'],
 	                   pass_fds=[n], check=True)
 	END
@@ -111,9 +130,16 @@ fd_body()
 		atf_check python3 pair.py "$1" "${2:-}"
 		address a 10.7.0.1/24
 		address b 10.7.0.2/24
-		transfer "$(on a)" "$(on b)" 10.7.0.2 5001 8
-		atf_check rump halt "unix://$PWD/a"
+		if [ "$1" = SOCK_STREAM ]; then
+			between "$(on a)" "$(on b)" 10.7.0.1 10.7.0.2
+		else
+			transfer "$(on a)" "$(on b)" 10.7.0.2 5001 8
+			lossy "$(on b)" "$(on a)" 10.7.0.1 5002
+		fi
+		# One goes, and there is nothing that could come in its place.
 		atf_check rump halt "unix://$PWD/b"
+		[ "$1" = SOCK_DGRAM ] || no_carrier "$(on a)"
+		atf_check rump halt "unix://$PWD/a"
 	done
 	atf_check -s exit:1 -e match:"link=fd:77: no such descriptor is open" \
 	    rump_server -i virt0,link=fd:77 "unix://$PWD/c"
@@ -129,13 +155,13 @@ vde_body()
 	server b "virt0,link=vde:vde\\://$PWD/sw"
 	address a 10.5.0.1/24
 	address b 10.5.0.2/24
-	transfer "$(on a)" "$(on b)" 10.5.0.2 5001 8
+	between "$(on a)" "$(on b)" 10.5.0.1 10.5.0.2
 	kill "$(cat sw.pid)"
-	wait_until sh -c "$(on a) ip link show virt0 | grep -q NO-CARRIER"
+	no_carrier "$(on a)"
 	vde_switch -d -s "$PWD/sw" -M "$PWD/vde/mgmt" -p "$PWD/sw.pid" </dev/null || atf_fail vde_switch
 	cat sw.pid >>pids
-	wait_until sh -c "$(on a) ip link show virt0 | grep -q LOWER_UP"
-	wait_until sh -c "$(on b) ip link show virt0 | grep -q LOWER_UP"
+	carrier "$(on a)"
+	carrier "$(on b)"
 	atf_check -o match:" [12] received" $(on a) ping -q -c 2 -W 2 10.5.0.2
 	atf_check -s exit:1 -e match:"link=vde:$PWD/nosuch: " \
 	    rump_server -i "virt0,link=vde:$PWD/nosuch" "unix://$PWD/c"
@@ -214,7 +240,7 @@ passt_body()
 	atf_check -o file:www/file $(on a) curl -s http://192.0.2.1:8000/file
 	# It goes: no carrier, and no harm.
 	kill "$(cat pids | head -n 1)"
-	wait_until sh -c "$(on a) ip link show virt0 | grep -q NO-CARRIER"
+	no_carrier "$(on a)"
 	atf_check -s exit:1 -e match:"passt:$PWD/q: No such file or directory; start it with: passt -s" \
 	    rump_server -i "virt0,link=passt:$PWD/q" "unix://$PWD/c"
 }
