@@ -17,10 +17,9 @@
  * In an outer epoll E is as any member of the host: R's placeholder rings in E
  * whenever R has something.
  *
- * Limits: an outer epoll may report one that has nothing any more; an epoll
- * descriptor that was inherited over an exec has lost its rump
- * members; copies that are members of several sets under different numbers can be
- * taken for each other.
+ * Limits: an outer epoll may report one that has nothing any more; copies that are members
+ * of several sets under different numbers can be taken for each other.  Over an exec they
+ * stay (epollexec.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +33,7 @@
 #include "poll.h"
 
 uint8_t epoll_notes[FDMAP_MAX];
-struct rside epoll_sides[4096];
+struct rside epoll_sides[EPOLL_SIDES];
 
 void epoll_ref(int index)
 {

@@ -46,7 +46,8 @@ struct rside {
 };
 
 /* The data of R's placeholder in E, and of kick in R: no program's. */
-extern struct rside epoll_sides[4096];
+#define EPOLL_SIDES	4096
+extern struct rside epoll_sides[EPOLL_SIDES];
 #define EPOLL_MARK	((uint64_t)(uintptr_t)epoll_sides)
 
 /* NULL: fd is no epoll descriptor with a rump side. */

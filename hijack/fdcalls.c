@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "epoll.h"
@@ -28,13 +29,36 @@ static void close_host(int fd)
 	host(SYS_close, fd);
 }
 
+/* The same where just one number is left: the far end is beyond the limit for a moment. */
+static long pair_at_limit(int type, int pair[2])
+{
+	struct rlimit old, more;
+	long ret;
+
+	if (host(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &old) < 0 || old.rlim_cur >= old.rlim_max)
+		return -EMFILE;
+	more = old;
+	more.rlim_cur = old.rlim_max;
+	host(SYS_prlimit64, 0, RLIMIT_NOFILE, &more, NULL);
+	ret = host(SYS_socketpair, AF_UNIX, type, 0, pair);
+	host(SYS_prlimit64, 0, RLIMIT_NOFILE, &old, NULL);
+	if (ret == 0 && (rlim_t)pair[0] >= old.rlim_cur) {
+		close_host(pair[0]);
+		close_host(pair[1]);
+		ret = -EMFILE;
+	}
+	return ret;
+}
+
 /* The placeholder: its near end, at scope.fdoff or above, and *far. */
 static long make_pair(int cloexec, int *far)
 {
-	int pair[2] = { -1, -1 };
+	int pair[2] = { -1, -1 }, type = SOCK_STREAM | (cloexec ? SOCK_CLOEXEC : 0);
 	long near;
 
-	near = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | (cloexec ? SOCK_CLOEXEC : 0), 0, pair);
+	near = host(SYS_socketpair, AF_UNIX, type, 0, pair);
+	if (near == -EMFILE)
+		near = pair_at_limit(type, pair);
 	if (near < 0)
 		return near;
 	near = pair[0];

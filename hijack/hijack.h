@@ -35,7 +35,7 @@ enum hijack_how {
 	HOW_sendmsg, HOW_recvmsg, HOW_address, HOW_sendto, HOW_named,
 	HOW_sendfile, HOW_splice, HOW_poll, HOW_select, HOW_epoll_create,
 	HOW_epoll_ctl, HOW_epoll_wait, HOW_chdir, HOW_getcwd, HOW_readlink, HOW_mount,
-	HOW_umask, HOW_sync, HOW_clone, HOW_exec, HOW_exit, HOW_seccomp, HOW_uring, HOW_COUNT
+	HOW_umask, HOW_chroot, HOW_sync, HOW_clone, HOW_exec, HOW_exit, HOW_seccomp, HOW_uring, HOW_COUNT
 };
 
 extern const struct rump_sysrow hijack_rows[RUMP_NSYSROWS];
@@ -207,6 +207,10 @@ long path_of_fd(int rfd, char buf[PATH_BUF]);
 void path_cwd_host(void);
 void path_cwd_rump(void);
 int path_cwd_is_rump(void);
+extern int path_child_cwds;	/* a vfork child may be elsewhere (proc_child_cwd()) */
+/* It has made a directory of the rump kernel its root: all absolute names are there. */
+void path_root_rump(void);
+int path_root_is_rump(void);
 /* The working directory in the rump kernel as the program sees it; length with
  * the NUL, or -errno. */
 long path_getcwd(char *buf, size_t size);
@@ -219,7 +223,7 @@ hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_du
     hijack_address, hijack_sendto, hijack_named,
     hijack_sendfile, hijack_splice, hijack_poll, hijack_select, hijack_epoll_create,
     hijack_epoll_ctl, hijack_epoll_wait, hijack_chdir, hijack_getcwd, hijack_readlink,
-    hijack_mount, hijack_umask, hijack_sync, hijack_clone, hijack_exec, hijack_exit, hijack_seccomp, hijack_uring,
+    hijack_mount, hijack_umask, hijack_chroot, hijack_sync, hijack_clone, hijack_exec, hijack_exit, hijack_seccomp, hijack_uring,
     hijack_route;
 
 /* Makes the rump call, which returns a descriptor, and its placeholder: the
@@ -289,6 +293,8 @@ void proc_handover(void);
 void proc_forked(const struct fork_state *st, long pid);
 /* chdir and fchdir of such a child: remembered for its exec. */
 long proc_child_chdir(long nr, const long a[6]);
+/* Where such a child is that has called them, "" for the host; NULL: it has not, or is none. */
+const char *proc_child_cwd(void);
 
 /* ---- epoll.c: for the fd map and poll ------------------------------------------------ */
 
@@ -306,6 +312,12 @@ int epoll_rung(int fd);
 void epoll_forget(int rfd);
 /* A fork succeeded: parent and child. */
 void epoll_forked(void);
+/* (epollexec.c) What an exec must hand on of sets that stay open, in buf, or NULL; what is undone
+ * if it fails; and the new program's part. */
+#define epoll_variable	"RUMPHIJACK_EPOLL="
+char *epoll_exec(char *buf, size_t size);
+void epoll_exec_cancel(void);
+void epoll_exec_init(void);
 
 /* ---- patch.c -------------------------------------------------------------------------- */
 

@@ -104,6 +104,9 @@ static void enter_cwd(void)
 	struct where w;
 	long err;
 
+	epoll_exec_init();
+	if (getenv("RUMPHIJACK_ROOT") && rumpclient_is_remote() == 1)
+		path_root_rump();
 	if (!dir)
 		return;
 	w.side = SIDE_RUMP;

@@ -21,6 +21,7 @@
 #include "hijack.h"
 
 static int cwd_rump;		/* the process is in a directory of the rump kernel */
+static int root_rump;		/* and so is its root */
 
 void path_cwd_host(void)
 {
@@ -35,6 +36,18 @@ void path_cwd_rump(void)
 int path_cwd_is_rump(void)
 {
 	return cwd_rump;
+}
+
+int path_child_cwds;
+
+void path_root_rump(void)
+{
+	root_rump = 1;
+}
+
+int path_root_is_rump(void)
+{
+	return root_rump;
 }
 
 /* path begins with the n bytes of s. */
@@ -169,14 +182,14 @@ int path_maybe(int dirfd, const char *path)
 	if (is_bad(path))
 		return dirfd != AT_FDCWD && fdmap_peek(dirfd) != FD_HOST;
 	if (path[0] == '/') {
-		if (prefix_of(path) || is_odd(path))
+		if (root_rump || prefix_of(path) || is_odd(path))
 			return 1;
 		if (path[1] != 'd' && path[1] != 'p')
 			return 0;
 		fd = path_fd(path);
 		return fd >= 0 && fdmap_peek(fd) != FD_HOST;
 	}
-	if (dirfd != AT_FDCWD ? fdmap_peek(dirfd) != FD_HOST : cwd_rump)
+	if (dirfd != AT_FDCWD ? fdmap_peek(dirfd) != FD_HOST : cwd_rump || path_child_cwds)
 		return 1;
 	return may_enter(path);
 }
@@ -226,6 +239,8 @@ long path_outside(char *buf, long len, size_t size)
 
 	if (len < 0 || buf[0] != '/')
 		return len < 0 ? len : -ENOENT;		/* "(unreachable)..." */
+	if (root_rump)
+		return len;
 	for (i = 0; i < scope.nprefix; i++)
 		if (!scope.prefix[i].cut && under(buf, &scope.prefix[i]))
 			return len;
@@ -349,9 +364,24 @@ static void decide(struct where *w)
 	w->path = p ? inside(w->buf, p) : w->buf;
 }
 
+/* A name of a vfork child that has changed to a directory of the rump kernel. */
+static int from_child(const char *dir, const char *path, struct where *w)
+{
+	long len = append(w->buf, 0, dir);
+
+	if (len == 1 || (len > 0 && w->buf[len - 1] == '/'))
+		len--;
+	len = len < 0 ? len : append(w->buf, len, path);
+	if (len < 0)
+		return len;
+	decide(w);
+	return 0;
+}
+
 int path_where(int dirfd, const char *path, struct where *w)
 {
 	const struct prefix *p;
+	const char *child;
 	long len;
 
 	w->side = SIDE_HOST;
@@ -366,6 +396,10 @@ int path_where(int dirfd, const char *path, struct where *w)
 		return 0;
 	}
 
+	if (path[0] == '/' && root_rump) {
+		w->side = SIDE_RUMP;
+		return 0;
+	}
 	if (path[0] == '/') {
 		p = prefix_of(path);
 		if (p && !escapes(path + p->len, 0)) {
@@ -386,10 +420,13 @@ int path_where(int dirfd, const char *path, struct where *w)
 	if (dirfd != AT_FDCWD && fdmap_get(dirfd) == FD_RUMP) {
 		w->side = SIDE_RUMP;
 		w->dirfd = fdmap_num[dirfd];
+	} else if (dirfd == AT_FDCWD && path_child_cwds && (child = proc_child_cwd())) {
+		if (*child)
+			return from_child(child, path, w);
 	} else if (dirfd == AT_FDCWD && cwd_rump) {
 		w->side = SIDE_RUMP;
 	}
-	if (w->side == SIDE_RUMP ? !has_dotdot(path) : !may_enter(path))
+	if (root_rump || (w->side == SIDE_RUMP ? !has_dotdot(path) : !may_enter(path)))
 		return 0;
 
 	/* A directory that cannot be named, a removed one perhaps: nothing leads out. */

@@ -39,6 +39,24 @@ long hijack_chdir(long nr, const long a[6])
 	return ret;
 }
 
+/* The root is one kernel's: behind a directory of the rump kernel there is no host any more. */
+long hijack_chroot(long nr, const long a[6])
+{
+	struct where w;
+	long ret = path_where(AT_FDCWD, (const char *)a[0], &w);
+
+	if (ret < 0)
+		return ret;
+	if (w.side == SIDE_HOST)
+		return host(nr, w.path);
+	if (proc_is_vfork_child())
+		return -EOPNOTSUPP;
+	ret = rump(nr, (long)w.path);
+	if (ret == 0)
+		path_root_rump();
+	return ret;
+}
+
 long hijack_getcwd(long nr, const long a[6])
 {
 	char buf[PATH_BUF];

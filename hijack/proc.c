@@ -20,8 +20,7 @@
  * rump kernel's.  A program on a rump file system is copied into
  * a memfd.  One that cannot load this library is refused (outsider.c).
  *
- * Limits: a child that calls clone(2) with a stack of its own but without
- * CLONE_VM is not seen.
+ * clone(3) is interposed (wrapcall.c), for a child with a stack of its own.
  */
 #include <alloca.h>
 #include <dlfcn.h>
@@ -188,6 +187,13 @@ static struct child_cwd *child_cwd_of(pid_t pid)
 	return NULL;
 }
 
+const char *proc_child_cwd(void)
+{
+	const struct child_cwd *c = proc_is_vfork_child() ? child_cwd_of(my_pid()) : NULL;
+
+	return c ? c->name : NULL;
+}
+
 long proc_child_chdir(long nr, const long a[6])
 {
 	pid_t pid = my_pid();
@@ -198,6 +204,7 @@ long proc_child_chdir(long nr, const long a[6])
 	size_t len;
 	long ret;
 
+	path_child_cwds = 1;
 	if (!c) {
 		c = &child_cwd[(unsigned int)pid % 4];
 		c->name[0] = '\0';
@@ -244,16 +251,23 @@ long proc_child_chdir(long nr, const long a[6])
 #define MAX_KEPT	32
 static char *kept[MAX_KEPT];	/* "NAME=value" as at start */
 static int nkept;
-static const char preload[] = "LD_PRELOAD=", cwd_name[] = "RUMPHIJACK_CWD=", self[] = "librumphijack";
+static const char preload[] = "LD_PRELOAD=", cwd_name[] = "RUMPHIJACK_CWD=",
+	root_name[] = "RUMPHIJACK_ROOT=", self[] = "librumphijack";
 
 static int starts(const char *s, const char *with)
 {
 	return strncmp(s, with, strlen(with)) == 0;
 }
 
+/* What is said from one program to the next only. */
+static int is_of_exec(const char *var)
+{
+	return starts(var, cwd_name) || starts(var, root_name) || starts(var, epoll_variable);
+}
+
 static int is_session(const char *var)
 {
-	return (starts(var, "RUMP") && !starts(var, "RUMPCLIENT_") && !starts(var, cwd_name)) ||
+	return (starts(var, "RUMP") && !starts(var, "RUMPCLIENT_") && !is_of_exec(var)) ||
 	    (starts(var, preload) && strstr(var, self));
 }
 
@@ -381,13 +395,18 @@ static void tell_cloexec(void)
 static long enter_session(const struct image *im, char *const *argv, const char **envp, size_t n)
 {
 	struct rumpclient_exec x;
+	char sets[4096], *epoll = NULL;
 	size_t i;
 	int k;
 	long ret;
 
 	proc_handover();
-	if (!proc_is_vfork_child() && rumpclient_is_remote() == 1)
+	if (!proc_is_vfork_child() && rumpclient_is_remote() == 1) {
 		tell_cloexec();
+		epoll = epoll_exec(sets, sizeof(sets));
+	}
+	if (epoll)
+		envp[n++] = epoll;
 	hijack_enter();
 	rumpclient_preexec(&x);
 	hijack_leave();
@@ -402,6 +421,8 @@ static long enter_session(const struct image *im, char *const *argv, const char 
 	hijack_enter();
 	rumpclient_exec_cancel(&x);
 	hijack_leave();
+	if (epoll)
+		epoll_exec_cancel();
 	return ret;
 }
 
@@ -419,7 +440,7 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 		envp = none;
 	while (envp[n])
 		n++;
-	len = (n + MAX_KEPT + 4) * sizeof(*new);
+	len = (n + MAX_KEPT + 6) * sizeof(*new);
 	if (len <= 8192) {
 		/* The stack: malloc(3) is not ours to call, and a vfork child would leak it. */
 		new = alloca(len); /* cppcheck-suppress allocaCalled */
@@ -434,7 +455,7 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 
 	own = own_name(&own_len);
 	for (i = 0; i < n; i++) {
-		if (starts(envp[i], cwd_name) || (im->bare && starts(envp[i], preload)))
+		if (is_of_exec(envp[i]) || (im->bare && starts(envp[i], preload)))
 			continue;
 		new[out++] = envp[i];
 		if (own && starts(envp[i], preload) && !strstr(envp[i], self)) {
@@ -467,6 +488,8 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 			cwd[sizeof(cwd_name) - 1] = '\0';	/* it is gone; so is its name */
 		new[out++] = cwd;
 	}
+	if (path_root_is_rump())
+		new[out++] = (char *)root_name;
 	return enter_session(im, argv, (const char **)new, out);
 }
 

@@ -157,6 +157,7 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_readlink] = hijack_readlink,
 	[HOW_mount] = hijack_mount,
 	[HOW_umask] = hijack_umask,
+	[HOW_chroot] = hijack_chroot,
 	[HOW_sync] = hijack_sync,
 	[HOW_clone] = hijack_clone,
 	[HOW_exec] = hijack_exec,

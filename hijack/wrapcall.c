@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <pty.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -201,7 +203,7 @@ EXPORT long __fdelt_chk(long fd)
 
 EXPORT long __fdelt_warn(long fd) __attribute__((alias("__fdelt_chk")));
 
-/* Where libc's own system call is not seen.  (_Fork and clone are not, then.) */
+/* Where libc's own system call is not seen.  (_Fork is not, then.) */
 EXPORT pid_t fork(void)
 {
 	static pid_t (*next)(void);
@@ -243,6 +245,56 @@ EXPORT int forkpty(int *master, char *name, const struct termios *termp, const s
 	proc_handover();
 	return next(master, name, termp, winp);
 }
+
+/*
+ * clone(3): a process on a stack of its own, as which it is a copy of this one, or a thread,
+ * or what shares this one's memory until its exec.  Only the first is a fork.
+ */
+struct cloned {
+	int (*fn)(void *);
+	void *arg;
+	struct fork_state st;
+};
+
+static int in_clone(void *arg)
+{
+	struct cloned *c = arg;
+
+	proc_forked(&c->st, 0);
+	return c->fn(c->arg);
+}
+
+EXPORT int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	static int (*next)(int (*)(void *), void *, int, void *, ...);
+	struct cloned c = { fn, arg, { .err = 0 } };
+	pid_t *ptid, *ctid;
+	va_list ap;
+	void *tls;
+	int pid;
+
+	va_start(ap, arg);
+	ptid = va_arg(ap, pid_t *);
+	tls = va_arg(ap, void *);
+	ctid = va_arg(ap, pid_t *);
+	va_end(ap);
+	if (!next)
+		next = (int (*)(int (*)(void *), void *, int, void *, ...))dlsym(RTLD_NEXT, "clone");
+	if (!(flags & CLONE_THREAD))
+		proc_handover();
+	if (!fn || !stack || (flags & CLONE_VM) || hijack_state <= 0 || hijack_depth)
+		return next(fn, stack, flags, arg, ptid, tls, ctid);
+	if (proc_prefork(&c.st) < 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	pid = next(in_clone, stack, flags, &c, ptid, tls, ctid);
+	proc_forked(&c.st, pid);
+	return pid;
+}
+
+EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+    __attribute__((alias("clone"), nothrow, leaf));
 
 /*
  * A thread that one of our own libraries starts makes its calls to the host.

@@ -202,8 +202,36 @@ programs_body() {
 }
 programs_cleanup() { end_keepers; }
 
+# What few programs do: the host first, where a failure is the test's.
+odd() {
+	atf_test_case "$1" cleanup
+	eval "${1}_body() {
+		mkdir dir
+		[ '$1' != chroot ] || [ \$(id -u) = 0 ] || atf_skip 'chroot needs root'
+		atf_check '$B/tests/hijack/h_odd' $1 \$PWD/dir
+		[ '$1' = epoll ] || atf_check $embedded '$B/tests/hijack/h_odd' $1 /rump/run
+		atf_check -o ignore '$B/server/rump_server' unix://\$PWD/sock
+		atf_check $remote '$B/tests/hijack/h_odd' $1 /rump/run
+	}
+	${1}_cleanup() { end_keepers; '$B/tools/rump' halt unix://\$PWD/sock || true; }"
+}
+odd clone
+odd chroot
+odd limit
+odd listen
+odd epoll
+odd spawn
+
+atf_test_case syslog cleanup
+syslog_body() {
+	atf_check -o ignore "$B/server/rump_server" "unix://$PWD/sock"
+	atf_check $remote RUMPHIJACK=path=/rump,socket=all:nolocal,blanket=/dev/log \
+	    "$B/tests/hijack/h_odd" syslog /dev
+}
+syslog_cleanup() { "$B/tools/rump" halt "unix://$PWD/sock" || true; }
+
 atf_init_test_cases() {
-	for t in exec_keeps shell child_outlives threads image nothing_to_keep programs; do
+	for t in clone chroot limit listen epoll spawn syslog exec_keeps shell child_outlives threads image nothing_to_keep programs; do
 		atf_add_test_case $t
 	done
 }

@@ -83,6 +83,10 @@ scope_body() {
 	echo in >root/data/f
 	atf_check -o inline:'in\n' $hj RUMPHIJACK=blanket=/data cat /data/f
 	atf_check -o inline:'in\n' $hj RUMPHIJACK=path=/x/y cat /x/y/data/f
+	mkdir 'root/d: é,\'
+	echo odd >'root/d: é,\/ü'
+	atf_check -o inline:'odd\n' $hj 'RUMPHIJACK=path=/a\,b:c é' cat '/a,b:c é/d: é,\/ü'
+	atf_check -o inline:'odd\n' $hj 'RUMPHIJACK=socket=all,blanket=/none:/d\: é\,\\' cat '/d: é,\/ü'
 	atf_check -s exit:1 -e match:'No such file' $hj RUMPHIJACK=socket=all cat /rump/data/f
 }
 
@@ -147,7 +151,7 @@ atf_test_case exports
 exports_body() {
 	{
 		sed -n 's/^[FA](\([^,]*\),.*/\1/p' "$TOP/hijack/wrappers.def"
-		printf '%s\n' __fdelt_chk __fdelt_warn __vfork daemon fork forkpty \
+		printf '%s\n' __fdelt_chk __fdelt_warn __clone __vfork clone daemon fork forkpty \
 		    pthread_create vfork
 	} | sort >expected
 	nm -D --defined-only "$B/hijack/librumphijack.so" | sed 's/.* //' | sort >names

@@ -35,6 +35,11 @@ long rumpclient_syscall(long nr, const long a[6])
 	return strlen(rump_cwd) + 1;
 }
 
+const char *proc_child_cwd(void)
+{
+	return NULL;
+}
+
 void hijack_trace(long nr, const long a[6], long ret)
 {
 	(void)nr, (void)a, (void)ret;

@@ -58,7 +58,6 @@ static unsigned int by_arguments(long nr)
 static unsigned int reason(long nr)
 {
 	switch (nr) {
-	case SYS_chroot:
 	case SYS_pivot_root:
 	case SYS_setns:
 	case SYS_uselib:
