@@ -109,6 +109,8 @@ double preload_poll(void);
 double preload_epoll(void);
 double preload_epoll_plain(void);
 double preload_exec(void);
+double preload_fork(void);
+double preload_fork_plain(void);
 double preload_mixed(void);
 double preload_datagram(void);
 double preload_datagram_plain(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * calls WHAT MS - an ordinary program, run with the preload library and without:
- * repeats something for MS milliseconds and prints ns each (exec: ms, accept: a second).
+ * repeats something for MS milliseconds and prints ns each (exec, fork: ms, accept: a second).
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -56,6 +56,20 @@ do_exec(void)
 {
 	int status;
 	pid_t pid = vfork();
+
+	if (pid == 0) {
+		execl("/bin/true", "true", (char *)NULL);
+		_exit(1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* fork(2) this time, of a process that has sockets. */
+static int
+do_fork(void)
+{
+	int status;
+	pid_t pid = fork();
 
 	if (pid == 0) {
 		execl("/bin/true", "true", (char *)NULL);
@@ -151,6 +165,7 @@ main(int argc, char **argv)
 		{ "poll", prepare_host, do_poll, 1000 },
 		{ "epoll", prepare_host, do_epoll, 1000 },
 		{ "exec", prepare_host, do_exec, 1 },
+		{ "fork", prepare_socket, do_fork, 1 },
 		{ "mixed", prepare_mixed, do_epoll, 200 },
 		{ "datagram", prepare_socket, do_datagram, 200 },
 		{ "accept", prepare_socket, do_accept, 50 },
@@ -178,6 +193,8 @@ main(int argc, char **argv)
 			best = end - begin;
 	} while (end - t0 < ns);
 	best /= w->batch;
-	printf("%.3f\n", w->fn == do_exec ? best / 1e6 : w->fn == do_accept ? 1e9 / best : best);
+	if (w->fn == do_exec || w->fn == do_fork)
+		best /= 1e6;
+	printf("%.3f\n", w->fn == do_accept ? 1e9 / best : best);
 	return 0;
 }

@@ -58,6 +58,8 @@ double preload_poll(void) { return added("poll"); }
 double preload_epoll(void) { return figure(EMBEDDED, "epoll"); }
 double preload_epoll_plain(void) { return figure(PLAIN, "epoll"); }
 double preload_exec(void) { return added("exec"); }
+double preload_fork(void) { return figure(EMBEDDED, "fork"); }
+double preload_fork_plain(void) { return figure(PLAIN, "fork"); }
 double preload_mixed(void) { return added("mixed") / 1e3; }
 double preload_datagram(void) { return figure(EMBEDDED, "datagram"); }
 double preload_datagram_plain(void) { return figure(PLAIN, "datagram"); }

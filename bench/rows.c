@@ -353,6 +353,7 @@ const struct bench_row bench_rows[] = {
 	{ "host_poll_overhead", preload_poll, NULL },
 	{ "host_epoll_overhead", preload_epoll, preload_epoll_plain },
 	{ "exec_overhead_ms", preload_exec, NULL },
+	{ "keeper_fork_exec", preload_fork, preload_fork_plain },
 	{ "epoll_mixed_event", preload_mixed, NULL },
 	{ "epoll_rump_event", preload_datagram, preload_datagram_plain },
 	{ "accept_close", preload_accept, preload_accept_plain },

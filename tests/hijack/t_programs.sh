@@ -143,6 +143,75 @@ ssh_body() {
 	background ssh $opts -p 2299 -N -L 127.0.0.1:2300:127.0.0.1:2299 root@127.0.0.1
 	await 2300
 	atf_check -o inline:'through\n' $remote ssh $opts -p 2300 root@127.0.0.1 echo through
+	# one process there, whatever it executes: its pid, and the name of its last program
+	atf_check -o save:chain $remote ssh $opts -p 2299 root@127.0.0.1 \
+	    'readlink /rump/proc/self >pid; read a </rump/proc/self/stat; echo "${a%% *}"
+	    exec sh -c "read a </rump/proc/self/stat; echo \${a%% *}; exec cat /rump/proc/self/stat"'
+	pid=$(sed -n 1p chain)
+	printf '%s\n%s\n%s (cat)\n' "$pid" "$pid" "$pid" >expected
+	atf_check -o file:expected sed 's/).*/)/' chain
+}
+
+# That of each is its own program's: in ss, in /proc, in rump ps.
+program names
+names_body() {
+	need ss python3
+	serve
+	cat >p.py <<-'END'
+		import os, socket, time
+		l = socket.socket()
+		l.bind(("127.0.0.1", 5555))
+		l.listen()
+		c = socket.create_connection(l.getsockname())
+		a = l.accept()[0]
+		open("up", "w").close()
+		while os.path.exists("up"):
+		    time.sleep(0.05)
+	END
+	ln -s "$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')" speaker
+	background ./speaker p.py
+	for i in $(seq 200); do
+		[ ! -e up ] || break
+		sleep 0.05
+	done
+	atf_check -o save:ss $remote env RUMPHIJACK=path=/rump,socket=all:nolocal,blanket=/proc ss -tanp
+	atf_check -o match:'LISTEN.*127.0.0.1:5555.*"speaker",pid=' cat ss
+	atf_check_equal 2 "$(grep -c 'ESTAB.*"speaker",pid=' ss)"
+	pid=$(sed -n 's/.*LISTEN.*pid=\([0-9]*\).*/\1/p' ss)
+	atf_check -o inline:'speaker\n' $remote cat "/rump/proc/$pid/comm"
+	atf_check -o match:"^ *$pid +1 +3 +3 .*  speaker\$" "$B/tools/rump" ps "unix://$PWD/sock"
+	rm up
+}
+
+# Both are in the rump kernel, with all their connections: the host sees none.
+program wrk
+wrk_body() {
+	need nginx wrk ss
+	serve -r 256m
+	mkdir www
+	head -c 1000 /dev/zero >www/file
+	chmod -R a+rX .
+	cat >conf <<-END
+		daemon off; master_process off; error_log $(pwd)/log; pid $(pwd)/pid;
+		events { worker_connections 256; }
+		http { access_log off; server { listen 127.0.0.1:8090; root $(pwd)/www; } }
+	END
+	background nginx -p "$(pwd)" -c "$(pwd)/conf"
+	await 8090
+	$remote wrk -t 1 -c 64 -d 3 http://127.0.0.1:8090/file >wrk.out 2>&1 &
+	most=0
+	for i in $(seq 200); do
+		"$B/tools/rump" ps "unix://$PWD/sock" >ps.now
+		n=$(sed -n 's/.*  nginx$/&/p' ps.now | awk '{ print $4 }')
+		[ "${n:-0}" -le "$most" ] || { most=$n; cp ps.now ps; }
+		[ "$most" -lt 65 ] || break
+		sleep 0.1
+	done
+	atf_check -o match:'  wrk$' cat ps
+	[ "$most" -ge 65 ] || atf_fail "nginx has $most sockets there"
+	atf_check -o not-match:':8090' ss -tan
+	wait $!
+	atf_check -o match:'Requests/sec' -o not-match:'Socket errors' -o not-match:'Non-2xx' cat wrk.out
 }
 
 program git
@@ -343,7 +412,7 @@ firefox_body() {
 }
 
 atf_init_test_cases() {
-	for t in wget redis postgres ssh git node java iperf3 shells files network firefox; do
+	for t in wget redis postgres ssh names wrk git node java iperf3 shells files network firefox; do
 		atf_add_test_case $t
 	done
 }
