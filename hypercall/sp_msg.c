@@ -153,12 +153,11 @@ static const char *check_copy_reply(const struct rump_sp_copy_reply *r)
 	return NULL;
 }
 
-const char *sp_message_check(const struct rump_sp_hdr *hdr, unsigned int nfds)
+/* The header is known to be good. */
+static const char *check_body(const struct rump_sp_hdr *hdr, unsigned int nfds)
 {
-	const char *why = sp_header_check(hdr);
+	const char *why = NULL;
 
-	if (why)
-		return why;
 	if (hdr->nfds != nfds)
 		return "other descriptors than announced";
 	switch (hdr->type) {
@@ -172,6 +171,13 @@ const char *sp_message_check(const struct rump_sp_hdr *hdr, unsigned int nfds)
 		break;
 	}
 	return why ? why : nfds ? "descriptors beside a message that takes none" : NULL;
+}
+
+const char *sp_message_check(const struct rump_sp_hdr *hdr, unsigned int nfds)
+{
+	const char *why = sp_header_check(hdr);
+
+	return why ? why : check_body(hdr, nfds);
 }
 
 const char *sp_ring_header(const struct rump_sp_ring *shm, struct rump_sp_hdr *hdr)
@@ -200,7 +206,7 @@ const char *sp_ring_message(const struct rump_sp_ring *shm, const struct rump_sp
 	memcpy((char *)to + sizeof(*hdr), shm->request + sizeof(*hdr), hdr->len - sizeof(*hdr));
 	__asm__ volatile("" ::: "memory");
 	memcpy(to, hdr, sizeof(*hdr));
-	return sp_message_check(to, 0);
+	return check_body(to, 0);
 }
 
 int sp_aborted(const struct rump_sp_hdr *hdr)

@@ -120,6 +120,10 @@ static int take_reply(struct in *in, long *ret)
 	int err, fault = 0;
 
 	memcpy(&r, in->buf, sizeof(r));
+	if (!r.nouts && !r.nsigs) {
+		*ret = r.ret;
+		return skip(in, in->left);
+	}
 	if (r.nouts > RUMP_SP_OUTS_MAX || r.nsigs > RUMP_SP_SIGS_MAX ||
 	    r.nouts * sizeof(*outs) + r.nsigs * sizeof(*sigs) > in->left)
 		return -EPROTO;
@@ -282,6 +286,10 @@ static int put_request(struct chan *c, const struct rump_sp_syscall *req, size_t
 	size_t pos = head, pad = RUMP_SP_ALIGN(m->size) - m->size;
 	unsigned int i;
 
+	if (!m->nsegs) {
+		ring_call(c, req);
+		return 0;
+	}
 	ring_fill(c, 0, req, head, 0);
 	for (i = 0; i < m->nsegs; i++) {
 		if (!(m->seg[i].flags & RUMP_SP_IN))

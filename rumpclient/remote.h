@@ -117,6 +117,8 @@ static inline void ring_prepare(struct chan *c)
 long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs);
 /* The message is complete. */
 void ring_send(struct chan *c);
+/* A request that brings no memory, and its end word: all of it. */
+void ring_call(struct chan *c, const struct rump_sp_syscall *req);
 /* Of the request that is about to be sent: whether there is much to store. */
 void ring_expect(struct chan *c, const struct marshal *m);
 /*

@@ -190,6 +190,15 @@ void ring_send(struct chan *c)
 		ring_bell(c);
 }
 
+void ring_call(struct chan *c, const struct rump_sp_syscall *req)
+{
+	const uint64_t end = RUMP_SP_END_OK;
+
+	memcpy(c->ring->request, req, sizeof(*req));
+	memcpy(c->ring->request + sizeof(*req), &end, sizeof(end));
+	ring_send(c);
+}
+
 /* ---- waiting ------------------------------------------------------------------------------ */
 
 static int answered(const struct chan *c)

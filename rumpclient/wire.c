@@ -74,7 +74,10 @@ int need(struct in *in, size_t n)
 	if (in->ring) {
 		if (in->pos + n > RUMP_SP_RING_ANSWER)
 			return -EPROTO;
-		memcpy(in->buf + in->pos, in->ring->ring->answer + in->pos, n);
+		if (in->pos == 0 && n == sizeof(struct rump_sp_reply))
+			memcpy(in->buf, in->ring->ring->answer, sizeof(struct rump_sp_reply));
+		else
+			memcpy(in->buf + in->pos, in->ring->ring->answer + in->pos, n);
 		return 0;
 	}
 	while (in->have < in->pos + n) {

@@ -195,7 +195,7 @@ static long make_call(struct sp_task *st)
 static int send_reply(struct sp_task *st, long ret)
 {
 	struct rump_sp_reply *r = &st->reply.r;
-	unsigned int i, niov, n = sp_mem_collect(st, r->outs);
+	unsigned int i, niov, n = sp_mem_written(st) ? sp_mem_collect(st, r->outs) : 0;
 	struct rump_sp_sig *sig = (struct rump_sp_sig *)(r->outs + n);
 	size_t len;
 
@@ -206,7 +206,7 @@ static int send_reply(struct sp_task *st, long ret)
 		};
 	len = (char *)sig - (char *)r;
 	st->iov[0] = (struct rumpuser_iovec){ r, len };
-	niov = 1 + sp_mem_lay_out(st, r->outs, n, &len);
+	niov = n ? 1 + sp_mem_lay_out(st, r->outs, n, &len) : 1;
 	if (len % 8)
 		st->iov[niov++] = (struct rumpuser_iovec){ NULL, RUMP_SP_ALIGN(len) - len };
 	r->hdr = (struct rump_sp_hdr){
@@ -222,6 +222,15 @@ static int send_reply(struct sp_task *st, long ret)
 	return sp_send(st, st->iov, niov);
 }
 
+/* Between us and handle_event(), an interrupt, which is another vCPU's if there are several. */
+static __always_inline void event_mb(void)
+{
+	if (unlikely(rump_nvcpu > 1))
+		smp_mb();
+	else
+		barrier();
+}
+
 /*
  * A call of ours begins or ends: from here to there it can be interrupted.  Without the
  * lock, which handle_event() holds: whoever of us comes second sees the other.
@@ -230,7 +239,7 @@ static void begin_call(struct sp_task *st, u64 reqno)
 {
 	WRITE_ONCE(st->call_reqno, reqno);
 	WRITE_ONCE(st->in_call, true);
-	smp_mb();
+	event_mb();
 	if (likely(!READ_ONCE(st->hup) && READ_ONCE(st->intr_reqno) != reqno))
 		return;
 	spin_lock_irq(&st->lock);
@@ -241,7 +250,7 @@ static void begin_call(struct sp_task *st, u64 reqno)
 static void end_call(struct sp_task *st)
 {
 	WRITE_ONCE(st->in_call, false);
-	smp_mb();
+	event_mb();
 	if (unlikely(spin_is_locked(&st->lock))) {
 		spin_lock_irq(&st->lock);
 		spin_unlock_irq(&st->lock);

@@ -183,6 +183,10 @@ void sp_heir_refuse(struct sp_proc *p);
  * returned); then, with *lenp bytes in front of them, their places, and pieces from
  * st->iov[1] on (their number is returned, *lenp is the end).
  */
+static inline bool sp_mem_written(const struct sp_task *st)
+{
+	return st->req->nsegs || st->glen;
+}
 unsigned int sp_mem_collect(struct sp_task *st, struct rump_sp_out *outs);
 unsigned int sp_mem_lay_out(struct sp_task *st, struct rump_sp_out *outs, unsigned int n,
 			    size_t *lenp);
