@@ -19,7 +19,7 @@ demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-tidy cppcheck'
 programs='nginx-light curl wget redis-server redis-tools postgresql openssh-server openssh-client
 	git lmdb-utils nodejs default-jdk-headless iperf3 socat bash rsync sqlite3 iputils-ping nftables
-	firefox-esr golang-go libjemalloc2 libtcmalloc-minimal4'
+	firefox-esr bind9-dnsutils golang-go libjemalloc2 libtcmalloc-minimal4'
 bench='nginx-light wrk fuse2fs redis-server redis-tools postgresql iperf3'
 deb='debhelper dpkg-dev lintian'
 

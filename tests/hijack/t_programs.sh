@@ -411,8 +411,81 @@ firefox_body() {
 	atf_check cmp theirs.png ours.png
 }
 
+# The rump_server is killed under a browser, whose page asks for more and more; then there is
+# another one, and another web server on it.
+program firefox_goes_on
+firefox_goes_on_body() {
+	need firefox-esr nginx
+	export HOME="$(pwd)" MOZ_HEADLESS=1
+	mkdir www profile
+	cat >www/index.html <<-'END'
+		<script>
+		let n = 0;
+		setInterval(() => fetch("/tick" + n++).catch(() => 0), 300);
+		</script>
+	END
+	cat >conf <<-END
+		worker_processes 1; error_log $(pwd)/log; user root; daemon off; master_process off;
+		events { }
+		http {
+			access_log $(pwd)/access; types { text/html html; }
+			server { listen 127.0.0.1:8642; root $(pwd)/www; }
+		}
+	END
+	for round in 1 2; do
+		rm -f sock access pid
+		"$B/server/rump_server" -s -r 512m "unix://$(pwd)/sock" >server.out 2>&1 &
+		server=$!
+		for i in $(seq 100); do
+			[ -S sock ] && break
+			sleep 0.1
+		done
+		$remote nginx -p "$(pwd)" -c "$(pwd)/conf" -g "pid $(pwd)/pid;" &
+		nginx=$!
+		await 8642
+		if [ $round = 1 ]; then
+			RUMPHIJACK_RETRYCONNECT=60 background firefox-esr --headless --no-remote \
+			    --profile "$(pwd)/profile" http://127.0.0.1:8642/
+		fi
+		for i in $(seq 500); do
+			[ "$(grep -c '"GET /tick' access)" -gt 5 ] && break
+			sleep 0.1
+		done
+		atf_check -o match:'"GET /tick' cat access
+		[ $round = 2 ] || kill -9 $server
+		kill $nginx || true
+		wait $nginx || true
+	done
+}
+
+# To and from its daemon.
+program rsync
+rsync_body() {
+	need rsync ss
+	serve
+	cp -r "$TOP/docs" tree
+	mkdir copies
+	cat >conf <<-END
+		use chroot = no
+		lock file = $(pwd)/lock
+		[tree]
+		path = $(pwd)/tree
+		[copies]
+		path = $(pwd)/copies
+		read only = no
+		uid = $(id -u)
+		gid = $(id -g)
+	END
+	background rsync --daemon --no-detach --address=127.0.0.1 --port=8730 --config=conf
+	await 8730
+	atf_check $remote rsync -a rsync://127.0.0.1:8730/tree/ got
+	atf_check diff -r tree got
+	atf_check $remote rsync -a tree/ rsync://127.0.0.1:8730/copies/
+	atf_check diff -r tree copies
+}
+
 atf_init_test_cases() {
-	for t in wget redis postgres ssh names wrk git node java iperf3 shells files network firefox; do
+	for t in wget redis postgres ssh names wrk git node java iperf3 shells files rsync network firefox firefox_goes_on; do
 		atf_add_test_case $t
 	done
 }

@@ -200,6 +200,10 @@ resolver_body() {
 	export RUMPHIJACK=path=/rump,socket=all:nolocal,blanket=/etc/resolv.conf:/etc/hosts
 	atf_check -o match:'^10\.7\.7\.7 ' $remote getent hosts inhosts
 	atf_check -o match:'^10\.1\.2\.3 ' $remote getent hosts name.example
+	if command -v dig >/dev/null; then
+		atf_check -o inline:'10.1.2.3\n' $remote dig +short +time=5 name.example
+		atf_check -o inline:'10.1.2.3\n' $remote dig +short @127.0.0.1 other.example A
+	fi
 	atf_check -o inline:'10.1.2.3\n' $remote python3 -c \
 	    'import socket; print(socket.gethostbyname("other.example"))'
 }
