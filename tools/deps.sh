@@ -13,7 +13,7 @@ build='make gcc libc6-dev binutils bc bison flex perl python3 xz-utils libelf-de
 check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtools
 	iproute2 curl python3 procps acl attr fdisk cryptsetup-bin mdadm exfatprogs squashfs-tools xorriso strace
 	fuse2fs squashfuse sshfs openssh-sftp-server ntfs-3g archivemount psmisc
-	iputils-ping tcpdump tshark ethtool passt vde2 libslirp0 libvdeplug2 slirp4netns
+	iputils-ping tcpdump tshark isc-dhcp-client ethtool passt vde2 libslirp0 libvdeplug2 slirp4netns
 	nftables wireguard-tools iperf3 mandoc musl-tools'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-tidy cppcheck'

@@ -59,17 +59,17 @@ wait_until()
 	done
 }
 
-# transfer FROM TO ADDRESS PORT MEGABYTES: by TCP, compared by checksum; FROM and TO are
-# what to put before a command
+# transfer FROM TO ADDRESS PORT MEGABYTES [AT]: by TCP, compared by checksum; FROM and TO are
+# what to put before a command; AT is where TO listens, if that is not ADDRESS
 transfer()
 {
 	rm -f ready
-	background $2 python3 "$TOP/tests/net/transfer.py" receive "$3" "$4" >ready
+	background $2 python3 "$TOP/tests/net/transfer.py" receive "${6:-$3}" "$4" >ready
 	wait_for ready ready
 	atf_check -o match:"^$5 MB" $1 python3 "$TOP/tests/net/transfer.py" send "$3" "$4" "$5"
 }
 
-# lossy FROM TO ADDRESS PORT: a transfer under 1 % loss and 5 % reordering both ways, where
+# lossy FROM TO ADDRESS PORT [AT]: a transfer under 1 % loss and 5 % reordering both ways, where
 # both are rump kernels (RUMP_NET_MB: of so many MB)
 lossy()
 {
@@ -78,7 +78,7 @@ lossy()
 			atf_check $_k tc qdisc add dev virt0 root netem delay 1ms loss 1% reorder 5% limit 10000 ;;
 		esac
 	done
-	transfer "$1" "$2" "$3" "$4" "${RUMP_NET_MB:-4}"
+	transfer "$1" "$2" "$3" "$4" "${RUMP_NET_MB:-4}" "${5:-}"
 	for _k in "$1" "$2"; do
 		case $_k in *rump\ run*)
 			atf_check -o match:'reorder 5%' -o match:"Sent [1-9]" $_k tc -s qdisc show dev virt0

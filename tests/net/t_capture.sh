@@ -141,9 +141,58 @@ names_body()
 	atf_check -s exit:2 -o ignore -e match:"nosuch" $(on b) ping -q -c 1 -I nosuch 10.6.0.1
 }
 
+test_case tools "ip, ss, nft, tc, sysctl, bridge and a DHCP client find the network of the rump kernel" \
+    ss nft tc sysctl bridge dhclient
+tools_body()
+{
+	server a "virt0,link=slirp,noconfig"
+	cat >script <<-'END'
+	#!/bin/sh
+	case $reason in
+	PREINIT) ip link set "$interface" up ;;
+	BOUND) ip addr add "$new_ip_address/24" dev "$interface"
+	    ip route add default via "$new_routers"
+	    echo "nameserver $new_domain_name_servers" >/etc/resolv.conf
+	    echo bound ;;
+	esac
+	END
+	chmod +x script
+	before=$(cat /etc/resolv.conf)
+	background $(on a) dhclient -1 -d -sf "$PWD/script" -lf "$PWD/leases" -pf "$PWD/pid" virt0 >out 2>&1
+	wait_for '^bound' out
+	[ "$before" = "$(cat /etc/resolv.conf)" ] || atf_fail "the resolv.conf of the host has changed"
+	atf_check -o inline:'nameserver 10.0.2.3\n' $(on a) cat /etc/resolv.conf
+	atf_check -o match:'default via 10.0.2.2 dev virt0' $(on a) ip route
+	cat >listen.py <<-'END'
+	import socket, sys, time
+	s = socket.create_server(('127.0.0.1', 8123))
+	c = socket.create_connection(('127.0.0.1', 8123))
+	print('ready', flush=True)
+	time.sleep(1000)
+	END
+	background $(on a) python3 listen.py >ready
+	wait_for ready ready
+	atf_check -o match:'^ESTAB.*127.0.0.1:8123 ' $(on a) ss -tnp
+	atf_check -o match:'^LISTEN.*127.0.0.1:8123 ' $(on a) ss -tlnp
+	atf_check -o not-match:':8123 ' ss -tln
+	atf_check $(on a) nft add table inet wire
+	atf_check -o inline:'table inet wire\n' $(on a) nft list tables
+	atf_check $(on a) tc qdisc replace dev virt0 root fq_codel
+	atf_check -o match:'fq_codel' $(on a) tc qdisc show dev virt0
+	atf_check -o ignore $(on a) sysctl -w net.ipv4.ip_forward=1
+	atf_check -o inline:'1\n' $(on a) cat /proc/sys/net/ipv4/ip_forward
+	atf_check $(on a) ip link add br0 type bridge
+	atf_check $(on a) ip link set virt0 master br0
+	atf_check -o match:'virt0.*master br0' $(on a) bridge link
+	# In an embedded kernel: one program that does all.
+	atf_check -o match:'inet6? .*scope' $embedded RUMP_IF=virt0,link=slirp ip addr show virt0
+	printf 'add table inet wire\nlist tables\n' >rules
+	atf_check -o inline:'table inet wire\n' $embedded nft -f rules
+}
+
 atf_init_test_cases()
 {
-	for t in rings tcpdump tshark names; do
+	for t in rings tcpdump tshark names tools; do
 		atf_add_test_case $t
 	done
 }

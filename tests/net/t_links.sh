@@ -167,7 +167,7 @@ vde_body()
 	    rump_server -i "virt0,link=vde:$PWD/nosuch" "unix://$PWD/c"
 }
 
-test_case slirp "the loopback of the host by slirp, both ways; configured, with a resolver" curl
+test_case slirp "the loopback of the host by slirp, both ways; configured, with a resolver" curl ethtool
 slirp_body()
 {
 	mkdir www
@@ -184,6 +184,16 @@ slirp_body()
 	background $(on a) python3 -m http.server 80 -d www >/dev/null 2>&1
 	wait_until curl -s http://127.0.0.1:$((port + 1))/
 	atf_check -o file:www/file curl -s http://127.0.0.1:$((port + 1))/file
+	lossy "$(on a)" "" 10.0.2.2 $((port + 3)) 127.0.0.1
+	for how in off on; do
+		$(on a) ethtool -K virt0 tx $how rx $how >log 2>&1 || atf_fail "ethtool -K"
+		transfer "$(on a)" "" 10.0.2.2 $((port + 3)) 4 127.0.0.1
+	done
+	$(on a) ip link set virt0 down
+	atf_check -s not-exit:0 $(on a) curl -s -m 2 http://10.0.2.2:$port/
+	$(on a) ip link set virt0 up
+	$(on a) ip route replace default via 10.0.2.2
+	atf_check -o file:www/file $(on a) curl -s http://10.0.2.2:$port/file
 	rump halt "unix://$PWD/a"
 	server a "virt0,link=slirp,noconfig"
 	atf_check -o not-match:"inet " $(on a) ip addr show virt0
@@ -193,14 +203,13 @@ slirp_body()
 	    rump_server -i virt0,link=slirp,hostfwd=tcp::$port-:1 "unix://$PWD/c"
 }
 
-# A name server on the host's loopback, which slirp asks when we do.
-test_case dns "a hijacked program finds names by what the link says" curl
-dns_body()
+# name_server ADDRESS: in the background, after COMMAND...; all names are those of 10.0.2.2
+name_server()
 {
 	cat >dns.py <<-'END'
-	import socket
+	import socket, sys
 	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	s.bind(('10.0.2.15', 53))
+	s.bind((sys.argv[1], 53))
 	print('ready', flush=True)
 	while True:
 	    q, a = s.recvfrom(512)
@@ -209,17 +218,46 @@ dns_body()
 	    answer = b'\xc0\x0c\0\1\0\1\0\0\0\1\0\4' + bytes([10, 0, 2, 2]) if v4 else b''
 	    s.sendto(q[:2] + b'\x81\x80\0\1' + (b'\0\1' if v4 else b'\0\0') + b'\0\0\0\0' + q[12:end] + answer, a)
 	END
-	server a virt0,link=slirp
-	background $(on a) python3 dns.py >ready
+	_at=$1
+	shift
+	echo "import socket; print(socket.gethostbyname('any.name.example'))" >ask.py
+	rm -f ready
+	background "$@" python3 dns.py "$_at" >ready
 	wait_for ready ready
+}
+
+test_case dns "a hijacked program finds names by what the link says" curl
+dns_body()
+{
+	server a virt0,link=slirp
+	name_server 10.0.2.15 $(on a)
 	echo nameserver 10.0.2.15 >resolv
 	$(on a) cp resolv /rump/etc/resolv.conf
-	echo "import socket; print(socket.gethostbyname('any.name.example'))" >ask.py
 	atf_check -o inline:'10.0.2.2\n' $(on a) python3 ask.py
 }
 
-test_case passt "passt, which has an address for us" passt curl
-passt_body()
+# The name server that the host has, on its loopback, for links that come configured.
+test_case upstream "slirp and passt ask the resolver of the host" passt
+upstream_body()
+{
+	connected_namespace
+	name_server 127.0.0.1 ip netns exec $ns
+	echo nameserver 127.0.0.1 >resolv
+	# The file is in place for these processes only.
+	atf_check ip netns exec $ns sh -c "mount --bind resolv /etc/resolv.conf &&
+	    exec rump_server -i virt0,link=slirp unix://$PWD/a"
+	atf_check -o inline:'nameserver 10.0.2.3\n' $(on a) cat /etc/resolv.conf
+	atf_check -o inline:'10.0.2.2\n' $(on a) python3 ask.py
+	background ip netns exec $ns sh -c "mount --bind resolv /etc/resolv.conf &&
+	    exec passt --runas 0 -f -s $PWD/p" >log 2>&1
+	wait_until test -S p
+	server b "virt0,link=passt:$PWD/p"
+	atf_check -o match:'nameserver 192.0.2.1' $(on b) cat /etc/resolv.conf
+	atf_check -o inline:'10.0.2.2\n' $(on b) python3 ask.py
+}
+
+# A namespace that looks as if it were connected, as passt wants it.
+connected_namespace()
 {
 	namespace $ns
 	ip -n $ns link add d0 type veth peer name d1 || atf_skip "no veth pairs here"
@@ -227,6 +265,12 @@ passt_body()
 	ip -n $ns link set d0 up
 	ip -n $ns link set d1 up
 	ip -n $ns route add default via 192.0.2.1
+}
+
+test_case passt "passt, which has an address for us" passt curl ethtool
+passt_body()
+{
+	connected_namespace
 	background ip netns exec $ns passt --runas 0 -f -s "$PWD/p" -D 192.0.2.53 >log 2>&1
 	wait_until test -S p
 	server a "virt0,link=passt:$PWD/p"
@@ -238,9 +282,27 @@ passt_body()
 	background ip netns exec $ns python3 -m http.server 8000 --bind 127.0.0.1 -d www >/dev/null 2>&1
 	wait_until ip netns exec $ns curl -s http://127.0.0.1:8000/
 	atf_check -o file:www/file $(on a) curl -s http://192.0.2.1:8000/file
+	lossy "$(on a)" "ip netns exec $ns" 192.0.2.1 5001 127.0.0.1
+	for how in off on; do
+		$(on a) ethtool -K virt0 tx $how rx $how >log2 2>&1 || atf_fail "ethtool -K"
+		transfer "$(on a)" "ip netns exec $ns" 192.0.2.1 5002 4 127.0.0.1
+	done
 	# It goes: no carrier, and no harm.
 	kill "$(cat pids | head -n 1)"
 	no_carrier "$(on a)"
+	# One that is isolated finds the next.
+	background ip netns exec $ns passt --runas 0 -f -s "$PWD/p2" >log 2>&1
+	passt=$!
+	wait_until test -S p2
+	server b "virt0,link=passt:$PWD/p2,isolate"
+	atf_check -o file:www/file $(on b) curl -s http://192.0.2.1:8000/file
+	kill $passt
+	wait $passt 2>/dev/null
+	no_carrier "$(on b)"
+	rm -f p2
+	background ip netns exec $ns passt --runas 0 -f -s "$PWD/p2" >log 2>&1
+	carrier "$(on b)"
+	wait_until $(on b) curl -s -m 5 -o /dev/null http://192.0.2.1:8000/
 	atf_check -s exit:1 -e match:"passt:$PWD/q: No such file or directory; start it with: passt -s" \
 	    rump_server -i "virt0,link=passt:$PWD/q" "unix://$PWD/c"
 }
@@ -263,7 +325,7 @@ pcap_body()
 
 atf_init_test_cases()
 {
-	for t in tap raw udp fd vde slirp dns passt pcap; do
+	for t in tap raw udp fd vde slirp dns upstream passt pcap; do
 		atf_add_test_case $t
 	done
 }

@@ -30,7 +30,7 @@ def send(address, port, megabytes):
         h.update(data)
         s.sendall(data)
     s.shutdown(socket.SHUT_WR)
-    got = s.makefile().read()
+    got = s.makefile().read(len(h.hexdigest()))    # passt keeps the end of a half-closed one back
     if got != h.hexdigest():
         sys.exit(f'sent {h.hexdigest()}, arrived {got}')
     print(f'{megabytes} MB {got}')

@@ -65,6 +65,28 @@ mptcp_body() {
 	atf_check -o match:'3000000 bytes' cat out/sink.log
 }
 
+# Who wins is a matter of time, and so of the machine; what is asked for, and shown, is not.
+test_case congestion 'two congestion controls on one path, and a plot' 'ip tc ss iperf3 python3'
+congestion_body() {
+	export TOPO_SECONDS=2
+	example congestion
+	for c in cubic bbr; do
+		atf_check -o inline:"$c\n" python3 -c "
+import json
+end = json.load(open('out/$c.json'))['end']
+assert end['sum_received']['bytes'] > 10000, end
+print(end['sender_tcp_congestion'])"
+	done
+	atf_check -o inline:'2\n' python3 -c "
+import xml.etree.ElementTree as e
+svg = '{http://www.w3.org/2000/svg}'
+t = e.parse('out/congestion.svg')
+lines = [p.get('points').split() for p in t.iter(svg + 'polyline')]
+assert all(len(l) >= 3 for l in lines), lines
+assert {'cubic', 'bbr'} <= {x.text for x in t.iter(svg + 'text')}
+print(len(lines))"
+}
+
 test_case ring 'a ring of kernels' 'ip ping'
 ring_body() {
 	mkdir run
@@ -139,7 +161,7 @@ ends_body() {
 }
 
 atf_init_test_cases() {
-	for t in two_hosts router nat vlan_bridge wireguard vxlan partition mptcp ring failure \
+	for t in two_hosts router nat vlan_bridge wireguard vxlan partition mptcp congestion ring failure \
 	    up_exec_down ends; do
 		atf_add_test_case $t
 	done
