@@ -269,6 +269,8 @@ long hijack_fcntl(long nr, const long a[6])
 	}
 	if (fdmap_get(a[0]) != FD_RUMP)
 		return host_pass(nr, a);
+	if (cmd == F_SETLK || cmd == F_SETLKW)
+		fdmap_locks = 1;
 	return rump(nr, fdmap_num[a[0]], a[1], a[2]);
 }
 

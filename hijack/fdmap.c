@@ -26,6 +26,7 @@
  * Limit: numbers from FDMAP_MAX on cannot be rump descriptors.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -35,6 +36,7 @@ uint8_t fdmap_kind[FDMAP_MAX];
 int32_t fdmap_num[FDMAP_MAX];
 static uint32_t refs[FDMAP_MAX];	/* per rump descriptor: numbers that name it */
 static int top;
+int fdmap_locks;
 
 static void set_kind(int fd, int kind)
 {
@@ -71,6 +73,9 @@ long fdmap_drop(int kind, int num)
 	    __atomic_sub_fetch(&refs[num], 1, __ATOMIC_ACQ_REL) == 0) {
 		epoll_forget(num);
 		return rump(SYS_close, num);
+	} else if (kind == FD_RUMP && num != FDMAP_DEAD && fdmap_locks) {
+		/* Whichever copy is closed, a process's locks on the file are gone. */
+		rump(SYS_fcntl, num, F_SETLK, (long)&(struct flock){ .l_type = F_UNLCK });
 	}
 	return 0;
 }

@@ -51,6 +51,8 @@ void fdmap_set_copy(int fd, int kind, int num);
 int fdmap_take(int fd, int *num);
 /* Gives a reference back; the last one closes the rump descriptor.  Its result. */
 long fdmap_drop(int kind, int num);
+/* The process has had a lock (F_SETLK) on a rump file. */
+extern int fdmap_locks;
 /* Takes one more. */
 void fdmap_hold(int kind, int num);
 /* The rump kernel is gone: what was its is dead from now on. */

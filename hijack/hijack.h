@@ -31,7 +31,7 @@
 /* What hijack does with each call: the "how" column of the table. */
 enum hijack_how {
 	HOW_none, HOW_host, HOW_route, HOW_open, HOW_newfd, HOW_close, HOW_close_range,
-	HOW_dup, HOW_fcntl, HOW_ioctl, HOW_mmap, HOW_mremap, HOW_msync, HOW_socket, HOW_socketpair, HOW_accept,
+	HOW_dup, HOW_fcntl, HOW_ioctl, HOW_mmap, HOW_mremap, HOW_msync, HOW_aio, HOW_inotify, HOW_socket, HOW_socketpair, HOW_accept,
 	HOW_sendmsg, HOW_recvmsg, HOW_address, HOW_sendto, HOW_named,
 	HOW_sendfile, HOW_splice, HOW_poll, HOW_select, HOW_epoll_create,
 	HOW_epoll_ctl, HOW_epoll_wait, HOW_chdir, HOW_getcwd, HOW_readlink, HOW_mount,
@@ -219,7 +219,7 @@ long path_getcwd(char *buf, size_t size);
 
 typedef long hijack_fn(long nr, const long a[6]);
 hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_dup, hijack_fcntl,
-    hijack_ioctl, hijack_mmap, hijack_mremap, hijack_msync, hijack_socket, hijack_socketpair, hijack_accept, hijack_sendmsg, hijack_recvmsg,
+    hijack_ioctl, hijack_mmap, hijack_mremap, hijack_msync, hijack_aio, hijack_inotify, hijack_socket, hijack_socketpair, hijack_accept, hijack_sendmsg, hijack_recvmsg,
     hijack_address, hijack_sendto, hijack_named,
     hijack_sendfile, hijack_splice, hijack_poll, hijack_select, hijack_epoll_create,
     hijack_epoll_ctl, hijack_epoll_wait, hijack_chdir, hijack_getcwd, hijack_readlink,

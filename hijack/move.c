@@ -53,6 +53,27 @@ static void unread(int rfd, int fd, long n)
 		host(SYS_lseek, fd, -n, 1);
 }
 
+/* Is host descriptor fd a pipe? */
+static int is_pipe(int fd)
+{
+	struct stat st;
+
+	return host(SYS_fstat, fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+static int is_file(int rfd, int fd)
+{
+	struct stat st;
+
+	return (rfd >= 0 ? rump(SYS_fstat, rfd, (long)&st) : host(SYS_fstat, fd, &st)) == 0 &&
+	    (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+static long flags_of(int rfd, int fd)
+{
+	return rfd >= 0 ? rump(SYS_fcntl, rfd, F_GETFL) : host(SYS_fcntl, fd, F_GETFL, 0);
+}
+
 long hijack_sendfile(long nr, const long a[6])
 {
 	int out = fdmap_rump(a[0]), in = fdmap_rump(a[1]);
@@ -65,6 +86,19 @@ long hijack_sendfile(long nr, const long a[6])
 		return host_pass(nr, a);
 	if (out >= 0 && in >= 0)
 		return rump(nr, out, in, a[2], a[3]);
+	if (!is_file(in, a[1])) {
+		if (off)
+			return -ESPIPE;
+		return out < 0 && is_pipe(a[0]) ?
+		    hijack_splice(SYS_splice, (const long[6]){ a[1], 0, a[0], 0, a[3], 0 }) : -EINVAL;
+	}
+	got = flags_of(out, a[0]);
+	if (got < 0 || (got & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	if (got & O_APPEND)
+		return -EINVAL;
+	if (off && *off < 0)
+		return -EINVAL;
 	while (left) {
 		want = left < CHUNK ? left : CHUNK;
 		got = rd(in, a[1], buf, want, off);
@@ -86,14 +120,6 @@ long hijack_sendfile(long nr, const long a[6])
 }
 
 /* ---- splice ------------------------------------------------------------------------ */
-
-/* Is host descriptor fd a pipe? */
-static int is_pipe(int fd)
-{
-	struct stat st;
-
-	return host(SYS_fstat, fd, &st) == 0 && S_ISFIFO(st.st_mode);
-}
 
 /* Waits for the pipe; 0, or -EAGAIN if it is not to wait. */
 static long await_pipe(int fd, int events, int nonblock)
@@ -207,7 +233,7 @@ long hijack_splice(long nr, const long a[6])
 		return rump_call(nr, b);
 	}
 	if (nr == SYS_copy_file_range)
-		return -EXDEV;
+		return is_file(from, a[0]) && is_file(to, a[2]) ? -EXDEV : -EINVAL;
 	if (nr == SYS_tee || !is_pipe(from < 0 ? a[0] : a[2]))
 		return -EINVAL;
 	if (a[from < 0 ? 1 : 3])

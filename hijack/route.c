@@ -5,7 +5,7 @@
  * What to do is the call's row in <rump/syscalls.def>.  "route" translates the
  * row's descriptors and names and gives the call to their kernel; all must be
  * of one kernel, else EXDEV.  The other words are functions in fdcalls.c,
- * pathcalls.c, map.c, poll.c, epoll.c, move.c and proc.c.
+ * pathcalls.c, map.c, aio.c, inotify.c, poll.c, epoll.c, move.c and proc.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -137,6 +137,8 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_mmap] = hijack_mmap,
 	[HOW_mremap] = hijack_mremap,
 	[HOW_msync] = hijack_msync,
+	[HOW_aio] = hijack_aio,
+	[HOW_inotify] = hijack_inotify,
 	[HOW_socket] = hijack_socket,
 	[HOW_socketpair] = hijack_socketpair,
 	[HOW_accept] = hijack_accept,

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -57,6 +58,16 @@ static int want_select(long n, const unsigned long *r, const unsigned long *w,
 				return 1;
 		}
 	}
+	return 0;
+}
+
+static int want_aio(long n, struct iocb *const *list)
+{
+	long i;
+
+	for (i = 0; list && i < n; i++)
+		if (list[i] && not_host(list[i]->aio_fildes))
+			return 1;
 	return 0;
 }
 
@@ -143,6 +154,8 @@ int hijack_want(long nr, const long a[6])
 		return 0;
 	case HOW_mmap:
 		return !(a[3] & MAP_ANONYMOUS) && not_host(a[4]);
+	case HOW_aio:
+		return want_aio(a[1], (struct iocb *const *)a[2]);
 	case HOW_mremap:
 	case HOW_msync:
 		return map_maybe(a[0], a[1] ? a[1] : 1);

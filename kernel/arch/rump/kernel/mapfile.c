@@ -333,7 +333,7 @@ static int open_file(struct mapfile *new, struct file *user, bool writable)
 	vma->vm_file = file;
 	err = call_mmap(file, vma);	/* an overlay's puts another file there */
 	new->mapping = vma->vm_file->f_mapping;
-	new->aops = new->mapping->a_ops;
+	new->aops = map_own_ops(new->mapping);
 	new->writable = writable;
 	if (err == -ENOSYS) {		/* generic_file_mmap(), without an MMU */
 		vma->vm_ops = NULL;

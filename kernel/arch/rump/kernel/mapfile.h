@@ -46,6 +46,8 @@ struct mapfile {
  * Under a lock of the caller's.
  */
 const struct address_space_operations *map_ops(const struct address_space_operations *orig);
+/* The file system's own of a mapping that may have ours. */
+const struct address_space_operations *map_own_ops(const struct address_space *mapping);
 /* Pages that the file has.  Without m->lock. */
 pgoff_t map_pages_of(const struct mapfile *m);
 /* Brings in [first, last], as far as the file has it.  *next: the first one that is not there. */

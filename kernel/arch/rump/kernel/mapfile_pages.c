@@ -187,6 +187,13 @@ const struct address_space_operations *map_ops(const struct address_space_operat
 	return &c->ops;
 }
 
+const struct address_space_operations *map_own_ops(const struct address_space *mapping)
+{
+	const struct address_space_operations *ops = READ_ONCE(mapping->a_ops);
+
+	return ops->free_folio == free_folio ? container_of(ops, struct ops_copy, ops)->orig : ops;
+}
+
 /* ---- pages -------------------------------------------------------------------------- */
 
 pgoff_t map_pages_of(const struct mapfile *m)

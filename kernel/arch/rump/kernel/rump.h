@@ -142,6 +142,9 @@ enum rump_door { DOOR_OPEN, DOOR_SHUT, DOOR_MOVING, DOOR_MOVED };
 void rump_door_set(enum rump_door state);
 void rump_signals_init(void);
 
+/* direct.c */
+asmlinkage long rump_sys_fcntl(unsigned int fd, unsigned int cmd, unsigned long arg);
+
 /* placeholder.c */
 void rump_ph_watch_all(void);
 bool rump_ph_any(void);

@@ -54,6 +54,7 @@ static asmlinkage long rump_sys_futex(u32 __user *uaddr, int op, u32 val,
 #define sys_get_robust_list	sys_ni_syscall
 #define sys_close		rump_sys_close
 #define sys_futex		rump_sys_futex
+#define sys_fcntl		rump_sys_fcntl
 
 static bool is_restart(long ret)
 {

@@ -12,7 +12,8 @@
  *
  * Limits: whoever fills such a page must do it in the task that asked for it, as
  * /dev/fuse does.  A buffer that turns out to be bad when it is copied back is not
- * noticed.  O_DIRECT takes another way (iov_iter_extract_pages), and finds no page.
+ * noticed.  What takes another way (iov_iter_extract_pages) finds no page; O_DIRECT does not
+ * get there (direct.c).
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
