@@ -159,6 +159,7 @@ void ram_free(void)
 	host(SYS_munmap, ram, ram_size);
 	if (spare)
 		host(SYS_munmap, spare, ram_size);
+	spare = NULL;
 	for (i = 0; i < nmaps; i++)
 		host(SYS_munmap, maps[i].va, maps[i].len);
 	nmaps = 0;

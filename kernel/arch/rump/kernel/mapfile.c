@@ -24,12 +24,12 @@
  *    into the place of it is brought in, before the call returns.
  *
  * Whether the file is mapped still is asked of the host, not of the programs
- * (rumpuser_map_used()): when a client has ended, before umount(2), and from time to time.  So it does not matter how a mapping ends.
+ * (rumpuser_map_used()): when a client has ended, before umount(2), and from time to time.
+ * So it does not matter how a mapping ends.
  *
  * Limits: each stretch of pages that do not lie in a row here is a mapping of the host, whose
- * number is limited (vm.max_map_count).  O_DIRECT sees what was written back, as by msync().
- * File systems that keep accounts of their own of what is dirty, and whose mmap() needs an MMU
- * (NFS, 9P), can only be mapped shared for reading.
+ * number is limited (vm.max_map_count).  Files of file systems that keep accounts of their own
+ * of what is dirty, and whose mmap() needs an MMU (NFS, 9P), can only be mapped for reading.
  */
 #include <linux/buffer_head.h>
 #include <linux/file.h>
