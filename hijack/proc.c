@@ -145,6 +145,8 @@ long hijack_clone(long nr, const long a[6])
 	return pid;
 }
 
+#define CLOSE_FEW	16		/* each takes as long as a call */
+
 /* ---- exit: the last moment at which an embedded kernel's files can be written --- */
 
 static void shut_down(void)
@@ -156,8 +158,33 @@ static void shut_down(void)
 	hijack_leave();
 }
 
+/*
+ * A server hears of a client's end a moment after it.  Who waits for this process, to lock or
+ * remove what it had, is not to find it there: what is open is closed before, unless another
+ * thread could notice.
+ */
+static void close_few(void)
+{
+	struct stat task;
+	int fd, n = 0;
+
+	if (hijack_state <= 0 || rumpclient_is_remote() != 1 || fdmap_top() == 0 ||
+	    proc_is_vfork_child())
+		return;
+	/* two links, and one for each thread */
+	if (host(SYS_stat, "/proc/self/task", &task) < 0 || task.st_nlink != 3)
+		return;
+	for (fd = 0; fd < fdmap_top() && n < CLOSE_FEW; fd++) {
+		if (fdmap_peek(fd) != FD_RUMP || fdmap_num[fd] == FDMAP_DEAD)
+			continue;
+		hijack_close(SYS_close, (const long[6]){ fd });
+		n++;
+	}
+}
+
 long hijack_exit(long nr, const long a[6])
 {
+	close_few();
 	shut_down();
 	return host_pass(nr, a);
 }

@@ -151,7 +151,7 @@ atf_test_case exports
 exports_body() {
 	{
 		sed -n 's/^[FA](\([^,]*\),.*/\1/p' "$TOP/hijack/wrappers.def"
-		printf '%s\n' __fdelt_chk __fdelt_warn __clone __vfork clone daemon fork forkpty \
+		printf '%s\n' __fdelt_chk __fdelt_warn __clone __vfork clone daemon fork forkpty io_submit \
 		    pthread_create vfork
 	} | sort >expected
 	nm -D --defined-only "$B/hijack/librumphijack.so" | sed 's/.* //' | sort >names
