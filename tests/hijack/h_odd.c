@@ -211,11 +211,12 @@ static void c_listen(const char *dir)
 
 static void c_listened(const char *dir)
 {
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
 	int on = 0, c;
 	socklen_t len = sizeof(on);
 
 	(void)dir;
-	need(atoi(getenv("LISTEN_PID")) == getpid() && !strcmp(getenv("LISTEN_FDS"), "1"));
+	need(pid && fds && atoi(pid) == getpid() && !strcmp(fds, "1"));
 	need(getsockopt(3, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on);
 	c = accept4(3, NULL, NULL, SOCK_CLOEXEC);
 	need(c >= 0 && write(c, "service", 7) == 7);

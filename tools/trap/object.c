@@ -79,12 +79,12 @@ struct object *object_get(pid_t tid, int fd)
 	return ino ? find(ino) : NULL;
 }
 
-void object_put(struct object *o)
+static void put(struct object *o, int refs)
 {
 	int left;
 
 	pthread_mutex_lock(&table);
-	left = --o->refs;
+	left = o->refs -= refs;
 	pthread_mutex_unlock(&table);
 	if (left)
 		return;
@@ -94,20 +94,32 @@ void object_put(struct object *o)
 	free(o);
 }
 
-void object_drop(struct object *o)
+void object_put(struct object *o)
+{
+	put(o, 1);
+}
+
+/* 1: it is in the table no more, and the table's reference is the caller's. */
+static int take_out(const struct object *o)
 {
 	struct object **place;
+	int found;
 
 	pthread_mutex_lock(&table);
 	place = place_of(o->ino);
-	if (*place != o) {
-		pthread_mutex_unlock(&table);
-		return;
-	}
-	*place = o->next;
+	found = *place == o;
+	if (found)
+		*place = o->next;
 	pthread_mutex_unlock(&table);
-	epoll_ctl(gone, EPOLL_CTL_DEL, o->far, NULL);
-	object_put(o);
+	if (found)
+		epoll_ctl(gone, EPOLL_CTL_DEL, o->far, NULL);
+	return found;
+}
+
+void object_drop(struct object *o)
+{
+	if (take_out(o))
+		put(o, 1);
 }
 
 int object_rfd(const struct object *o)
@@ -127,13 +139,13 @@ int object_gone_fd(void)
 
 /*
  * A target that was killed in a call has left a thread of ours in it, which has the
- * object: it is closed when whoever closed it last goes on.
+ * object: that is closed before whoever closed it last goes on.
  */
-static void await_calls(const struct object *o)
+static void await_calls(const struct object *o, int refs)
 {
 	int tries;
 
-	for (tries = 0; tries < 500 && __atomic_load_n(&o->refs, __ATOMIC_RELAXED) > 1; tries++) {
+	for (tries = 0; tries < 500 && __atomic_load_n(&o->refs, __ATOMIC_RELAXED) > refs; tries++) {
 		give_up_calls();
 		usleep(500);
 	}
@@ -143,7 +155,7 @@ void object_reap(void)
 {
 	struct epoll_event ev[64];
 	struct object *o;
-	int n, i;
+	int n, i, refs;
 
 	do {
 		n = epoll_wait(gone, ev, 64, 0);
@@ -151,9 +163,10 @@ void object_reap(void)
 			o = find(ev[i].data.u64);
 			if (!o)
 				continue;
-			object_drop(o);
-			await_calls(o);
-			object_put(o);
+			refs = 1 + take_out(o);
+			if (refs == 2)
+				await_calls(o, refs);
+			put(o, refs);
 		}
 	} while (n == 64);
 }
@@ -295,7 +308,7 @@ static void lose_all(void)
 static void *watch(void *arg)
 {
 	int ep = *(int *)arg;
-	struct epoll_event ev[64];
+	struct epoll_event ev[64] = { { 0 } };
 	struct object *o;
 	long n, i;
 
