@@ -51,7 +51,7 @@ server_body() {
 	atf_check -o match:'^ *ID PROCESS  STATE NAME$' -o match:'^ +0 +0  [A-Za-z]+ +swapper/0$' \
 	    -o match:'^ +1 +1  S +init$' -o match:"^ +$client +$client  S +sh\$" \
 	    -o match:'^ +0x[0-9a-f]+ __schedule \+ [0-9]+' -o match:' sp_serve \+' cat out
-	atf_check $rump exec "$url" -- sh -c 'echo x >/rump/tmp/fifo'
+	atf_check $rump exec "$url" -- sh -c ': >/rump/tmp/fifo'
 	wait $client
 	atf_check $rump halt "$url"
 	wait $server
