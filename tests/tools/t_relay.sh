@@ -107,6 +107,9 @@ psk_body() {
 	wait $p1 && wait $p2 && wait $p3 || atf_fail 'one of three'
 	# who comes by a relay is a guest
 	atf_check -s exit:1 -e match:'cannot be halted' $rump halt "unix://$PWD/near"
+	atf_check -s exit:1 -e match:'links reach the host of the server, and are for its own user' \
+	    $rump if --server "unix://$PWD/near" add "virt9,link=shm:$PWD/seg,pcap=$PWD/pcap"
+	atf_check test ! -e seg -a ! -e pcap
 	# another key, none, one that others can read
 	new_key other
 	atf_check -s exit:1 -e match:"^rump_relay: $url: the relay there refuses us" \
