@@ -5,6 +5,7 @@
  */
 #include "sp.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -357,6 +358,123 @@ ATF_TC_BODY(killed_in_exec, tc)
 	}
 }
 
+/* ---- clients that others look at ------------------------------------------------------------------ */
+
+static void read_all(const char *pid, const char *name)
+{
+	char path[300], buf[4096];
+	long fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
+	fd = S(open, path, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	while (S(read, fd, buf, sizeof(buf)) > 0)
+		;
+	S(getdents64, fd, buf, sizeof(buf));
+	S(close, fd);
+}
+
+/* All that ps and others read of each process, and signals for those who are not meant to last. */
+static void look_around(int seconds, long keep)
+{
+	static const char *const files[] = {
+		"status", "stat", "comm", "cmdline", "environ", "maps", "limits", "wchan", "io", "cgroup",
+		"fd", "task", "ns", "mounts", "oom_score", "sched", "auxv", "timers",
+	};
+	time_t end = time(NULL) + seconds;
+	static char buf[32768];
+	struct dirent64 *d;
+	long dir, n, pid;
+
+	while (time(NULL) < end) {
+		dir = MUST(open, "/proc", O_RDONLY | O_DIRECTORY);
+		while ((n = MUST(getdents64, dir, buf, sizeof(buf))) > 0) {
+			for (d = (void *)buf; (char *)d < buf + n; d = (void *)((char *)d + d->d_reclen)) {
+				pid = atol(d->d_name);
+				if (pid <= 0)
+					continue;
+				for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+					read_all(d->d_name, files[i]);
+				S(kill, pid, 0);
+				if (pid != keep && pid != S(getpid) && pid % 3 == 0)
+					S(kill, pid, pid % 2 ? SIGKILL : SIGUSR1);
+			}
+		}
+		MUST(close, dir);
+	}
+}
+
+/* As raw_client(), but the server may hang up: somebody has killed it.  -1. */
+static int try_client(enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
+    struct rump_sp_hello_reply *r)
+{
+	struct rump_sp_hello h;
+	int fd = raw_connect();
+
+	raw_hello(&h, kind);
+	if (cookie)
+		h.cookie = *cookie;
+	if (send(fd, &h, sizeof(h), MSG_NOSIGNAL) == sizeof(h) &&
+	    recv(fd, r, sizeof(*r), MSG_WAITALL) == sizeof(*r) && r->error == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Guests, threads, forks and execs that begin and end, one after the other, until killed. */
+static void make_clients(void)
+{
+	struct rump_sp_hdr q = { .len = sizeof(q), .type = RUMP_SP_PREFORK };
+	struct rump_sp_hello_reply r, r2;
+	struct rump_sp_newcookie a;
+	int fd;
+
+	signal(SIGUSR1, SIG_IGN);
+	for (;;) {
+		fd = try_client(RUMP_SP_GUEST, NULL, &r);
+		if (fd < 0)
+			continue;
+		close(try_client(RUMP_SP_THREAD, &r.cookie, &r2));
+		if (send(fd, &q, sizeof(q), MSG_NOSIGNAL) == sizeof(q) &&
+		    recv(fd, &a, sizeof(a), MSG_WAITALL) == sizeof(a) && a.ret == 0)
+			close(try_client(RUMP_SP_FORK, &a.cookie, &r2));
+		close(try_client(RUMP_SP_EXEC, &r.cookie, &r2));
+		close(fd);
+	}
+}
+
+/* A client is a process like any other from the first moment on which others can see it. */
+ATF_TC_WITHOUT_HEAD(half_built);
+ATF_TC_BODY(half_built, tc)
+{
+	enum { N = 3 };
+	pid_t pid[N], looker;
+	long before, me;
+
+	client_start();
+	me = MUST(getpid);
+	before = processes();
+	for (int i = 0; i < N; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0)
+			make_clients();
+	}
+	looker = fork();
+	if (looker == 0) {
+		look_around(2, me);
+		_exit(0);
+	}
+	reap(looker);
+	for (int i = 0; i < N; i++) {
+		kill(pid[i], SIGKILL);
+		ATF_REQUIRE_EQ(waitpid(pid[i], NULL, 0), pid[i]);
+	}
+	wait_processes(before);
+	check_server();
+	MUST(getpid);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, killed);
@@ -365,5 +483,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, short_lives);
 	ATF_TP_ADD_TC(tp, dying_sleeps);
 	ATF_TP_ADD_TC(tp, killed_in_exec);
+	ATF_TP_ADD_TC(tp, half_built);
 	return atf_no_error();
 }

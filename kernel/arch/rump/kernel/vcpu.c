@@ -54,7 +54,12 @@
 #define LOOK_NS		1000		/* between two looks at a vCPU that may be free */
 #define LEAVE_NS	20000		/* that a thread may be kept after its call */
 
+#define OFFERS		64		/* to leave, of a long loop, between two looks at the clock */
+
 struct vcpu rump_vcpus[NR_CPUS];
+static struct {
+	u32 n;
+} __attribute__((aligned(64))) offers[NR_CPUS];
 unsigned int rump_nvcpu = 1;
 
 /*
@@ -264,8 +269,8 @@ void rump_cpu_relax(void)
 }
 
 /*
- * Where long loops offer to leave is a place to take interrupts, too (--wrap): they may have
- * no other, and wait for somebody who has to run first.
+ * Where long loops offer to leave is a place to take interrupts, too, and to look at the
+ * clock (--wrap): they may have no other, and wait for somebody who has to run first.
  */
 int __real___cond_resched(void);
 int __wrap___cond_resched(void);
@@ -275,6 +280,8 @@ int __wrap___cond_resched(void)
 
 	if (unlikely(READ_ONCE(v->state) & VCPU_PEND) && v->irqs_on)
 		irq_run(false);
+	else if (unlikely(++offers[v->cpu].n % OFFERS == 0))
+		rump_cpu_relax();
 	return __real___cond_resched();
 }
 
