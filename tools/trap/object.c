@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -34,7 +35,7 @@
 
 struct object {
 	struct object *next;
-	int refs;			/* under table */
+	atomic_int refs;		/* changed under table */
 	ino_t ino;			/* of the near end */
 	int rfd, far, pollable;
 	pthread_mutex_t lock;		/* what follows, and what the near end shows */
@@ -84,7 +85,7 @@ static void put(struct object *o, int refs)
 	int left;
 
 	pthread_mutex_lock(&table);
-	left = o->refs -= refs;
+	left = atomic_fetch_sub(&o->refs, refs) - refs;
 	pthread_mutex_unlock(&table);
 	if (left)
 		return;
@@ -145,7 +146,7 @@ static void await_calls(const struct object *o, int refs)
 {
 	int tries;
 
-	for (tries = 0; tries < 500 && __atomic_load_n(&o->refs, __ATOMIC_RELAXED) > refs; tries++) {
+	for (tries = 0; tries < 500 && o->refs > refs; tries++) {
 		give_up_calls();
 		usleep(500);
 	}

@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -31,7 +32,8 @@ static struct worker {
 } workers[WORKERS_MAX];
 static pthread_mutex_t lead = PTHREAD_MUTEX_INITIALIZER;	/* who waits for calls */
 static pthread_mutex_t state = PTHREAD_MUTEX_INITIALIZER;	/* of workers */
-static int listener, spare, busy, ended;
+static int listener, spare, ended;
+static atomic_int busy;			/* calls under way */
 static sem_t end;
 
 static void *work(void *arg);
@@ -79,7 +81,7 @@ static int take(struct call *c)
 	int n;
 
 	for (;;) {
-		n = poll(p, 2, __atomic_load_n(&busy, __ATOMIC_RELAXED) ? LOOK_MS : -1);
+		n = poll(p, 2, busy ? LOOK_MS : -1);
 		if (n == 0)
 			look_at_calls(1);
 		if (n <= 0)
