@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "trap.h"
 
@@ -148,6 +149,8 @@ static void *work(void *arg)
 	ended = 1;
 	pthread_mutex_unlock(&lead);
 	sem_post(&end);
+	for (;;)
+		pause();		/* the process is about to end */
 	return NULL;
 }
 
