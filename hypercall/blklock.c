@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "blk.h"
 #include "hostcall.h"
@@ -28,6 +29,8 @@
 #define QEMU_WRITES	101
 #define QEMU_NO_WRITER	201
 #define LOOP_MAX	256
+#define PAUSE_NS	20000000
+#define PAUSES		50
 #define PATH_LEN	4096
 
 /* Asks for a lock (F_OFD_SETLK), or whether it could be had (F_OFD_GETLK). */
@@ -89,7 +92,7 @@ static bool on_loop_device(int fd, bool rdonly)
 	return false;
 }
 
-int blklock_take(int fd, bool rdonly)
+static int try(int fd, bool rdonly)
 {
 	int err = host(SYS_flock, fd, (rdonly ? LOCK_SH : LOCK_EX) | LOCK_NB);
 
@@ -102,6 +105,20 @@ int blklock_take(int fd, bool rdonly)
 	if (err && err != -ENOLCK && err != -EOPNOTSUPP && err != -EINVAL)
 		return err;
 	return on_loop_device(fd, rdonly) ? -EBUSY : 0;
+}
+
+/*
+ * Who was killed may hold its locks for a moment after its end was seen: the host ends an
+ * io_uring in its own time.
+ */
+int blklock_take(int fd, bool rdonly)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	int err, i;
+
+	for (i = 0; (err = try(fd, rdonly)) == -EBUSY && i < PAUSES; i++)
+		host(SYS_nanosleep, &pause, NULL);
+	return err;
 }
 
 void blklock_drop(int fd)

@@ -134,17 +134,18 @@ ssh_body() {
 	END
 	background /usr/sbin/sshd -D -e -f "$(pwd)/conf"
 	await 2299
-	opts="-i me -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-	atf_check -o inline:'HELLO\n' $remote sh -c \
+	opts="-i me -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=VERBOSE"
+	atf_check -e ignore -o inline:'HELLO\n' $remote sh -c \
 	    "echo hello | ssh $opts -p 2299 root@127.0.0.1 tr a-z A-Z"
 	dd if=/dev/urandom of=f bs=1000 count=3000 2>dd.err
-	atf_check $remote scp $opts -P 2299 f "root@127.0.0.1:$(pwd)/g"
+	atf_check -e ignore $remote scp $opts -P 2299 f "root@127.0.0.1:$(pwd)/g"
 	atf_check cmp f g
 	background ssh $opts -p 2299 -N -L 127.0.0.1:2300:127.0.0.1:2299 root@127.0.0.1
 	await 2300
-	atf_check -o inline:'through\n' $remote ssh $opts -p 2300 root@127.0.0.1 echo through
+	$remote ssh $opts -p 2300 root@127.0.0.1 echo through >through 2>err || { cat err background.out; atf_fail "the way through the tunnel"; }
+	atf_check_equal through "$(cat through)"
 	# one process there, whatever it executes: its pid, and the name of its last program
-	atf_check -o save:chain $remote ssh $opts -p 2299 root@127.0.0.1 \
+	atf_check -e ignore -o save:chain $remote ssh $opts -p 2299 root@127.0.0.1 \
 	    'readlink /rump/proc/self >pid; read a </rump/proc/self/stat; echo "${a%% *}"
 	    exec sh -c "read a </rump/proc/self/stat; echo \${a%% *}; exec cat /rump/proc/self/stat"'
 	pid=$(sed -n 1p chain)
@@ -198,7 +199,7 @@ wrk_body() {
 	END
 	background nginx -p "$(pwd)" -c "$(pwd)/conf"
 	await 8090
-	$remote wrk -t 1 -c 64 -d 3 http://127.0.0.1:8090/file >wrk.out 2>&1 &
+	$remote wrk -t 1 -c 64 -d 3 --timeout 60s http://127.0.0.1:8090/file >wrk.out 2>&1 &
 	most=0
 	for i in $(seq 200); do
 		"$B/tools/rump" ps "unix://$PWD/sock" >ps.now

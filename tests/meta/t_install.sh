@@ -129,7 +129,7 @@ firefox_body()
 	done
 	export HOME="$PWD" MOZ_HEADLESS=1
 	atf_check -o ignore -e ignore ./named env RUMP_IF=virt0,link=slirp LD_PRELOAD=librumphijack.so \
-	    timeout 100 firefox-esr --headless --no-remote --window-size=400,300 --profile "$PWD/profile" \
+	    timeout 250 firefox-esr --headless --no-remote --window-size=400,300 --profile "$PWD/profile" \
 	    --screenshot "$PWD/page.png" "http://10.0.2.2:$(cat port)/"
 	atf_check -o match:'GET / HTTP' cat requests
 	[ -s page.png ] || atf_fail "there is no picture"
