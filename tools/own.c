@@ -217,6 +217,14 @@ static int is_alone(void)
 	return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
 }
 
+/* What the terminal sends, the program gets by itself; but a hang-up is for who leads the session. */
+static int is_for_us(int sig, const siginfo_t *si, pid_t program)
+{
+	if (si->si_code > 0)
+		return sig == SIGHUP && getsid(0) == getpid();
+	return si->si_pid != program;
+}
+
 static void __attribute__((noreturn)) wait_for(pid_t program, const sigset_t *set)
 {
 	siginfo_t si;
@@ -227,8 +235,7 @@ static void __attribute__((noreturn)) wait_for(pid_t program, const sigset_t *se
 		if (sig < 0)
 			continue;
 		if (sig != SIGCHLD) {
-			/* What the terminal sends, the program gets by itself. */
-			if (si.si_code <= 0 && si.si_pid != program)
+			if (is_for_us(sig, &si, program))
 				kill(program, sig);
 		} else if (reap(program, &st)) {
 			leave_server(is_alone());

@@ -118,7 +118,7 @@ except ChildProcessError:
 test_case terminal 'at a terminal: its size, Ctrl-C, end of input, jobs of a shell'
 terminal_body() {
 	mkdir dir
-	for c in size interrupt quit jobs; do
+	for c in size interrupt quit hangup jobs; do
 		# itself, and one that waits; first of all the test, without us
 		for how in env "$rump run --" "$rump run --mount $PWD/dir:/dir,type=hostdir --"; do
 			# shellcheck disable=SC2086

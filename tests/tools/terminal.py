@@ -104,6 +104,16 @@ def quit(command):
     t.end(5 << 8)
 
 
+def hangup(command):
+    """The terminal is closed."""
+    t = Terminal(command + ['sh', '-c', 'trap "exit 6" HUP; echo up; while :; do sleep 0.05; done'])
+    t.expect('up')
+    os.close(t.fd)
+    status = os.waitpid(t.pid, 0)[1]
+    if status != 6 << 8:
+        sys.exit(f'status {status:#x} after a hang-up')
+
+
 def jobs(command):
     """Ctrl-Z, fg, bg, and a job in the background that reads, in a shell."""
     t = Terminal(['bash', '--norc', '--noprofile', '-i'])
