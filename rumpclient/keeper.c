@@ -10,7 +10,6 @@
  * A kernel that was not booted has nothing to hand over: a child boots one of its own
  * when it needs it.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -38,11 +37,16 @@ static void done(void)
 /*
  * A sanitizer's runtime does not survive that a process with threads forks and goes on:
  * its locks are not made for it.  Such a program's children are without the kernel.
+ *
+ * The dynamic linker says at the start whether there is one: in the midst of a fork(3),
+ * the program's malloc(3) may be locked, which dlsym(3) calls for what it does not find.
  */
+extern void __asan_init(void) __attribute__((weak));
+extern void __tsan_init(void) __attribute__((weak));
+
 static int movable(void)
 {
-	return embedded_up() && !dlsym(RTLD_DEFAULT, "__asan_init") &&
-	    !dlsym(RTLD_DEFAULT, "__tsan_init");
+	return embedded_up() && !__asan_init && !__tsan_init;
 }
 
 int keeper_move(void)
