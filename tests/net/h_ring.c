@@ -74,12 +74,10 @@ static void check(const char *frame, unsigned int len, int n)
 
 static int fill(char *frame, int n)
 {
-	static const struct ethhdr lo = { .h_proto = 0 };
+	const struct ethhdr lo = { .h_proto = htons(ETHER) };
 
 	memset(frame, 0, 14 + 64);
 	memcpy(frame, &lo, sizeof(lo));
-	frame[12] = ETHER >> 8;
-	frame[13] = ETHER & 0xff;
 	sprintf(frame + 14, "frame %d", n);
 	return 14 + 64;
 }
@@ -87,13 +85,14 @@ static int fill(char *frame, int n)
 /* By the ring from tx on, or by calls. */
 static void send_frame(int s, char *tx, int n)
 {
-	struct tpacket2_hdr *h = (struct tpacket2_hdr *)(tx + n % (2 * PER) * FRAME);
+	struct tpacket2_hdr *h;
 	char buf[128];
 
 	if (!tx) {
 		MUST(send(s, buf, fill(buf, n), 0));
 		return;
 	}
+	h = (struct tpacket2_hdr *)(tx + n % (2 * PER) * FRAME);
 	if (__atomic_load_n(&h->tp_status, __ATOMIC_ACQUIRE) != TP_STATUS_AVAILABLE)
 		errx(1, "frame %d: the ring is full", n);
 	h->tp_len = fill((char *)h + TPACKET2_HDRLEN - sizeof(struct sockaddr_ll), n);

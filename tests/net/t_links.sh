@@ -282,7 +282,8 @@ passt_body()
 	background ip netns exec $ns python3 -m http.server 8000 --bind 127.0.0.1 -d www >/dev/null 2>&1
 	wait_until ip netns exec $ns curl -s http://127.0.0.1:8000/
 	atf_check -o file:www/file $(on a) curl -s http://192.0.2.1:8000/file
-	lossy "$(on a)" "ip netns exec $ns" 192.0.2.1 5001 127.0.0.1
+	# Without losses: passt ends connections that have many.
+	transfer "$(on a)" "ip netns exec $ns" 192.0.2.1 5001 "${RUMP_NET_MB:-4}" 127.0.0.1
 	for how in off on; do
 		$(on a) ethtool -K virt0 tx $how rx $how >log2 2>&1 || atf_fail "ethtool -K"
 		transfer "$(on a)" "ip netns exec $ns" 192.0.2.1 5002 4 127.0.0.1
@@ -323,9 +324,41 @@ pcap_body()
 	    rump_server -i "virt0,link=slirp,pcap=/nowhere/x" "unix://$PWD/c"
 }
 
+test_case missing "a library that is not there: which package has it" unshare
+missing_body()
+{
+	unshare -m true || atf_skip "mount namespaces are not to be had here"
+	for l in slirp=libslirp.so.0=libslirp0 vde:x=libvdeplug.so.2=libvdeplug2; do
+		IFS== read -r kind lib package <<-END
+		$l
+		END
+		path=$(ldconfig -p | sed -n "s/^[[:space:]]*$lib .*x86-64.* => //p" | head -n 1)
+		[ -n "$path" ] || path=/nonexistent
+		atf_check -s exit:1 -e match:"$lib is needed, from the package $package" \
+		    unshare -m sh -c "[ ! -e $path ] || mount --bind /dev/null $path || exit 9
+			exec rump_server -i virt0,link=$kind unix://$PWD/a"
+	done
+}
+
+test_case addresses "no two interfaces have one address; each is one that nobody has been given" ping
+addresses_body()
+{
+	for k in a b c; do
+		server $k "virt0,link=shm:$PWD/seg"
+		for i in 1 2 3 4 5 6 7 8; do
+			atf_check rump if --server "unix://$PWD/$k" add "v$i,link=shm:$PWD/seg"
+		done
+		$(on $k) sh -c 'cat /sys/class/net/v*/address' >>all
+	done
+	atf_check -o inline:'27\n' grep -c . all
+	atf_check -o inline:'27\n' sh -c 'sort -u all | grep -c .'
+	# Locally administered, and of one station: the second digit.
+	atf_check -o inline:'27\n' grep -c '^.[26ae]:' all
+}
+
 atf_init_test_cases()
 {
-	for t in tap raw udp fd vde slirp dns upstream passt pcap; do
+	for t in tap raw udp fd vde slirp dns upstream passt pcap missing addresses; do
 		atf_add_test_case $t
 	done
 }
