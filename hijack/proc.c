@@ -581,11 +581,48 @@ static long exec_script(char *line, const char *name, char *const *argv, char *c
 	return hijack_exec(SYS_execve, (const long[6]){ (long)interp, (long)new, (long)envp });
 }
 
+/* What cannot load this library is refused, or run in the scope's other ways. */
+static long exec_outsider(const struct image *im, const char *name, const char *why, char *const *argv,
+    char *const *envp)
+{
+	struct image trap = { .dirfd = AT_FDCWD, .path = trap_path, .bare = 1 };
+	const char *file = im->path, **new;
+	char fd_path[32];
+	size_t n = 0;
+
+	if (scope.outsiders == STATIC_HOST)
+		return enter_env(im, argv, envp);
+	while (argv && argv[n])
+		n++;
+	if (im->flags & AT_EMPTY_PATH) {
+		/* A copy in memory, whose only name this is: it stays open in the program. */
+		snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", im->dirfd);
+		file = fd_path;
+	}
+	if (scope.outsiders == STATIC_TRAP && trap_path[0] && (file == fd_path || im->dirfd == AT_FDCWD) &&
+	    n) {
+		if (n > 100000)
+			return -E2BIG;
+		if (file == fd_path)
+			host(SYS_fcntl, im->dirfd, F_SETFD, 0);
+		new = alloca((n + 3) * sizeof(*new)); /* cppcheck-suppress allocaCalled */
+		new[0] = trap_path;
+		new[1] = file;
+		memcpy(new + 2, argv, (n + 1) * sizeof(*new));
+		return enter_env(&trap, (char *const *)new, envp);
+	}
+	hijack_say("\"%s\" %s: it cannot load this library, and is refused (RUMPHIJACK=..."
+	    ",static=trap takes its system calls one by one, static=host runs it on the host)", name,
+	    why);
+	return -EACCES;
+}
+
 static long exec_rump(const struct where *w, const char *name, char *const *argv,
     char *const *envp)
 {
 	struct image im = { .path = "", .flags = AT_EMPTY_PATH };
 	char head[256];
+	const char *why;
 	struct stat st;
 	long rfd, ret, n;
 
@@ -607,36 +644,10 @@ static long exec_rump(const struct where *w, const char *name, char *const *argv
 	rump(SYS_close, rfd);
 	if (n < 0)
 		return n;
-	ret = enter_env(&im, argv, envp);
-	host(SYS_close, im.dirfd);
+	why = outsider(im.dirfd, "");
+	ret = why ? exec_outsider(&im, name, why, argv, envp) : enter_env(&im, argv, envp);
+	host(SYS_close, n);
 	return ret;
-}
-
-/* What cannot load this library is refused, or run in the scope's other ways. */
-static long exec_outsider(struct image *im, const char *name, const char *why, char *const *argv,
-    char *const *envp)
-{
-	struct image trap = { .dirfd = AT_FDCWD, .path = trap_path, .bare = 1 };
-	const char **new;
-	size_t n = 0;
-
-	if (scope.outsiders == STATIC_HOST)
-		return enter_env(im, argv, envp);
-	while (argv && argv[n])
-		n++;
-	if (scope.outsiders == STATIC_TRAP && trap_path[0] && im->dirfd == AT_FDCWD && n) {
-		if (n > 100000)
-			return -E2BIG;
-		new = alloca((n + 3) * sizeof(*new)); /* cppcheck-suppress allocaCalled */
-		new[0] = trap_path;
-		new[1] = im->path;
-		memcpy(new + 2, argv, (n + 1) * sizeof(*new));
-		return enter_env(&trap, (char *const *)new, envp);
-	}
-	hijack_say("\"%s\" %s: it cannot load this library, and is refused (RUMPHIJACK=..."
-	    ",static=trap takes its system calls one by one, static=host runs it on the host)", name,
-	    why);
-	return -EACCES;
 }
 
 long hijack_exec(long nr, const long a[6])

@@ -127,7 +127,8 @@ long embedded_syscall(long nr, const long args[6])
 	int err;
 
 	if (s != LOADED) {
-		if (s == LEFT_BEHIND)
+		/* A vfork child's end would be the end of its threads in the parent's memory. */
+		if (s == LEFT_BEHIND || client_is_shared())
 			return -ENOTCONN;
 		err = load();
 		if (err)

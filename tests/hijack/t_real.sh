@@ -153,6 +153,12 @@ outsiders_body() {
 	atf_check -s exit:7 env RUMPHIJACK=path=/rump,socket=all:nolocal,static=host $embedded sh -c ./static
 	atf_check -s exit:127 -e match:'^rump: "./static" is statically linked: .* refused' \
 	    "$B/tools/rump" run ./static
+	atf_check -s exit:126 -e match:'"/rump/run/s" is statically linked: .* refused' \
+	    $embedded sh -c 'cd /rump; cp "$OLDPWD/static" run/s; /rump/run/s'
+	# a kernel that a child would have to start in its parent's memory
+	for sh in bash dash; do
+		atf_check -s not-exit:124 -e ignore $embedded $sh -c '/rump/run/none; true'
+	done
 	PATH="$(pwd):$PATH" atf_check -s exit:127 -e match:'"static" is statically' "$B/tools/rump" run static
 	if command -v go >/dev/null; then
 		printf 'package main\nimport "net"\nfunc main() { net.LookupHost("a"); println(1) }\n' >g.go

@@ -69,10 +69,11 @@ mixed_body() {
 		./h_trap input 5
 		./h_trap input 0 </rump/run/f
 		echo from host | ./h_trap input 0
+		cp h_trap /rump/run/; /rump/run/h_trap input 5 5</rump/run/f
 		env -i ./h_trap limit; echo \$?
 		./h_trap limit & wait \$!; echo \$?
 	END
-	printf 'from rump\nfrom rump\nfrom host\n0\n0\n' >expected
+	printf 'from rump\nfrom rump\nfrom host\nfrom rump\n0\n0\n' >expected
 	atf_check -o file:expected $trap sh script
 	RUMPHIJACK=path=/rump,socket=all:nolocal,static=trap atf_check -o file:expected $hijack sh script
 	RUMPHIJACK=path=/rump,socket=all:nolocal,static=trap \
