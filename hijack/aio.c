@@ -76,7 +76,7 @@ static long complete(long ctx, struct iocb *cb, long result)
 	cb->aio_lio_opcode = IOCB_CMD_PWRITE;
 	cb->aio_fildes = fd;
 	cb->aio_nbytes = result < 0 ? 1 : result;
-	cb->aio_buf = (uintptr_t)&was;
+	cb->aio_buf = (uintptr_t)cb;		/* not read */
 	cb->aio_offset = 0;
 	cb->aio_rw_flags = 0;
 	ret = host(SYS_io_submit, ctx, 1, &cb);

@@ -347,7 +347,7 @@ static int open_file(struct mapfile *new, struct file *user, bool writable)
 	return err;
 }
 
-/* new, which has its file, its lock, and a reference for the list, becomes known. */
+/* new, which has its file, and a reference for the list, becomes known, locked. */
 static int begin_map(struct mapfile *new)
 {
 	const struct address_space_operations *ops = map_ops(new->aops);
@@ -359,6 +359,7 @@ static int begin_map(struct mapfile *new)
 	new->map = rumpuser_map_create(new->id);
 	if (new->map < 0)
 		return new->map;
+	WARN_ON(!mutex_trylock(&new->lock));	/* nobody knows it */
 	list_add_tail_rcu(&new->list, &maps);
 	smp_store_release(&new->mapping->a_ops, ops);	/* which look for it there */
 	count_maps(1);
@@ -400,7 +401,6 @@ static struct mapfile *get_map(struct file *user, bool writable)
 		}
 		mutex_init(&new->lock);
 		mutex_init(&new->writing);
-		mutex_lock(&new->lock);
 		refcount_set(&new->ref, 2);
 		INIT_LIST_HEAD(&new->wanted);
 		xa_init(&new->pages);
@@ -413,7 +413,6 @@ static struct mapfile *get_map(struct file *user, bool writable)
 	}
 	if (new) {
 		close_file(new);
-		mutex_unlock(&new->lock);
 		kfree(new);
 	}
 	return err ? ERR_PTR(err) : m;
