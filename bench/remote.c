@@ -65,8 +65,9 @@ ping_pong(bool futex, int cpu, int64_t during)
 }
 
 /*
- * A CPU on another core than CPU 0.  A virtual machine does not tell which of its CPUs are
- * two threads of one core, but a word goes to and fro between these in a fifth of the time.
+ * The CPU that is farthest from CPU 0.  Cores that share a cache, or are one, pass a word to
+ * and fro in a fifth of the time that others take, and a virtual machine does not tell which
+ * of its CPUs are which; so it is measured, for ours and for the reference.
  */
 static int
 other_core(void)

@@ -4,6 +4,7 @@
  * others see it soon, and nothing of him is left.
  */
 #include "sp.h"
+#include "../kdebug.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -452,6 +453,8 @@ ATF_TC_BODY(half_built, tc)
 	pid_t pid[N], looker;
 	long before, me;
 
+	if (kdebug())
+		atf_tc_skip("a kernel that checks itself does not answer so many in time");
 	client_start();
 	me = MUST(getpid);
 	before = processes();
