@@ -25,7 +25,7 @@
 #include "hostcall.h"
 #include "internal.h"
 
-#define STACK_SIZE	(256 * 1024)
+#define STACK_SIZE	(1024 * 1024)	/* libslirp keeps frames of 64 KB there, several deep */
 #define NAME_LEN	16
 #define ROUND		3	/* of PTHREAD_DESTRUCTOR_ITERATIONS, 4 in glibc and musl */
 
