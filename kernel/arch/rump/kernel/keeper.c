@@ -102,6 +102,8 @@ RUMP_PUBLIC int rumpk_thaw(bool elsewhere)
 	rump_vcpu_thaw();
 	for (cpu = 0; elsewhere && cpu < rump_nvcpu && !r; cpu++)
 		r = rump_vcpu_start(cpu, NULL);
+	if (elsewhere && !r)
+		r = rump_ticker_start();
 	rump_door_set(DOOR_OPEN);
 	return r;
 }
@@ -110,6 +112,7 @@ RUMP_PUBLIC void rumpk_leave(void)
 {
 	rump_door_set(DOOR_MOVED);
 	rump_vcpu_leave();
+	rump_ticker_leave();
 }
 
 /* ---- in the keeper ------------------------------------------------------------- */

@@ -113,6 +113,11 @@ extern unsigned int rump_nvcpu;
 void rump_time_init_cpu(void);
 extern s64 rump_boot_ns;
 
+/* ticker.c */
+void rump_ticker_wake(void);
+int rump_ticker_start(void);
+void rump_ticker_leave(void);
+
 /* smp.c */
 void __noreturn rump_secondary_start(void);
 

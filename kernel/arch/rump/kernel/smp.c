@@ -24,8 +24,8 @@ void __init smp_prepare_cpus(unsigned int max)
 	rump_irq_handler(RUMP_IRQ_RESCHED, scheduler_ipi);
 	rump_irq_handler(RUMP_IRQ_CALLFUNC, generic_smp_call_function_interrupt);
 	rump_irq_handler(RUMP_IRQ_WORK, irq_work_run);
-	if (rump_vcpu_start(0, NULL))
-		panic("no helper thread for vCPU 0");
+	if (rump_vcpu_start(0, NULL) || rump_ticker_start())
+		panic("no helper threads");
 }
 
 static DECLARE_COMPLETION(online);

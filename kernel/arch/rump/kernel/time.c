@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * time.c - the host's monotonic clock as clock source, and one clock event
- * device a vCPU, whose deadline is watched as vcpu.c tells.
+ * device a vCPU, whose deadline is watched as vcpu.c and ticker.c tell.
  */
 #include <linux/clockchips.h>
 #include <linux/clocksource.h>
@@ -48,6 +48,7 @@ void read_persistent_clock64(struct timespec64 *ts)
 static int set_next_event(unsigned long delta, struct clock_event_device *dev)
 {
 	(void)arch_xchg(&this_vcpu()->deadline, rumpuser_clock_mono() + (s64)delta);
+	rump_ticker_wake();
 	return 0;
 }
 

@@ -32,7 +32,8 @@
  *
  * Clock: the deadline of a vCPU's clock event is watched by the thread that gave
  * the vCPU up last, if it waits anyhow, and else by the helper
- * (vcpu->helper_until); a vCPU is released only when one of the two holds.
+ * (vcpu->helper_until); a vCPU is released only when one of the two holds.  While it is
+ * carried, it is ticker.c's.
  *
  * Limit: a thread can't make a call on top of one (from a signal handler): -EBUSY.
  */
@@ -378,6 +379,7 @@ void rump_vcpu_idle(void)
 
 	if (!(READ_ONCE(v->state) & VCPU_PEND))
 		rump_switch_to_host(&current->thread.sp, h->base, host_idle, h);
+	rump_ticker_wake();
 }
 
 static void host_release_outside(void *arg)
