@@ -118,14 +118,16 @@ static void undo(struct blk *b)
 int rumpuser_blk_open(const char *path, uint32_t flags, uint64_t offset, uint64_t size,
     void **handlep, struct rumpuser_blk_info *info)
 {
-	struct blk *b = calloc(1, sizeof(*b));
+	struct blk *b = calloc(1, sizeof(*b) + strlen(path) + 1);
 	uint64_t filesize = 0;
 	uint32_t blksize = 0;
 	int err;
 
 	if (!b)
 		return -ENOMEM;
+	strcpy(b->path, path);
 	b->rdonly = flags & RUMPUSER_BLK_RDONLY;
+	b->isolated = flags & RUMPUSER_BLK_ISOLATED;
 	err = b->fd = open_file(path, &b->rdonly);
 	if (err >= 0)
 		err = file_size(b->fd, &filesize, &blksize);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * blk.h - a host file as a block device: blk.c opens and checks, blklock.c keeps others
- * off, blkio.c does at once what needs no waiting, and an engine does the rest.
+ * off, blkio.c does at once what needs no waiting, and an engine does the rest; blkdo.c is
+ * how.
  */
 #ifndef HYPERCALL_BLK_H
 #define HYPERCALL_BLK_H
@@ -25,6 +26,11 @@ struct blk_request {
 	union {				/* of the engine */
 		struct blk_request *next;
 		struct job job;
+		struct {
+			struct blk_request *next;
+			uint32_t pieces;
+			int32_t error;
+		} isolated;
 	};
 };
 _Static_assert(sizeof(struct blk_request) <= sizeof(struct rumpuser_blk_req), "priv has room");
@@ -32,6 +38,7 @@ _Static_assert(sizeof(struct blk_request) <= sizeof(struct rumpuser_blk_req), "p
 struct blk {
 	int fd;				/* in the program's descriptors, and in the engine's */
 	bool rdonly;
+	bool isolated;			/* the host is met in a process of its own only */
 	bool lost;			/* a flush has failed: what was written may be gone */
 	uint64_t offset, size;		/* where in the file the device lies */
 	bool try_read, try_write;	/* RWF_NOWAIT makes sense */
@@ -39,6 +46,7 @@ struct blk {
 	const struct blk_engine *engine;
 	void *state;			/* the engine's */
 	unsigned int nqueues;
+	char path[];			/* for messages */
 };
 
 /*
@@ -58,10 +66,23 @@ struct blk_engine {
 };
 extern const struct blk_engine blk_ring;	/* blkring.c: io_uring */
 extern const struct blk_engine blk_pool;	/* blkpool.c: threads */
+extern const struct blk_engine blk_isolate;	/* blkisolate.c: a process */
 
-/* For engines.  The whole of r by blocking calls: 0 or -errno. */
-int blkio_perform(const struct blk *b, struct blk_request *r);
-/* r has ended; it is the kernel's again. */
+/* A success of r says that what was written before is on the disk, so it must be true. */
+static inline bool blk_must_last(const struct blk_request *r)
+{
+	return r->op == RUMPUSER_BLK_FLUSH || r->op & RUMPUSER_BLK_FUA;
+}
+
+/* blkdo.c.  The whole of r by blocking calls: 0 or -errno. */
+int blkdo(const struct blk *b, struct blk_request *r);
+/*
+ * Moves what is left of r, whose op is a read or a write.  0: all is done;
+ * -EAGAIN: the rest would wait (with RWF_NOWAIT).
+ */
+int blkdo_move(const struct blk *b, struct blk_request *r, int rwf);
+
+/* For engines: r has ended; it is the kernel's again. */
 void blkio_end(struct blk *b, struct blk_request *r, int err);
 
 /* blklock.c: 0, -EBUSY or another -errno; dropped when the last copy of fd is closed. */

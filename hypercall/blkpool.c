@@ -24,7 +24,7 @@ static void run(struct job *job, void *arg)
 	struct blk_request *r = (struct blk_request *)((char *)job - offsetof(struct blk_request, job));
 	struct blk *b = arg;
 
-	blkio_end(b, r, blkio_perform(b, r));
+	blkio_end(b, r, blkdo(b, r));
 }
 
 static void submit(struct blk *b, unsigned int queue, struct blk_request *r, bool more)

@@ -196,7 +196,7 @@ static int result(struct blk *b, struct blk_request *r, int res)
 	case -EINVAL:			/* an operation that the ring does not have */
 	case -ECANCELED:
 	case -EOPNOTSUPP:
-		return blkio_perform(b, r);
+		return blkdo(b, r);
 	}
 	if (res < 0)
 		return res;
@@ -204,9 +204,9 @@ static int result(struct blk *b, struct blk_request *r, int res)
 	case RUMPUSER_BLK_READ:
 	case RUMPUSER_BLK_WRITE:
 		r->done = res;
-		return r->done == r->len ? 0 : blkio_perform(b, r);
+		return r->done == r->len ? 0 : blkdo(b, r);
 	case RUMPUSER_BLK_ZEROES:
-		return r->op & RUMPUSER_BLK_FUA ? blkio_perform(b, r) : 0;
+		return r->op & RUMPUSER_BLK_FUA ? blkdo(b, r) : 0;
 	}
 	return 0;
 }

@@ -7,91 +7,47 @@
  * place under the same number, so that whoever uses it meets one or the other.  While there
  * is no process the carrier is lost, and frames are dropped.  A process that ends
  * before it has said hello is tried again after a pause, which grows up to PAUSE_MAX.
- *
- * The child sends no signal when it ends, and no wait(2) of the program sees it.
  */
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 
+#include "child.h"
 #include "hostcall.h"
 #include "internal.h"
 #include "net_isolate.h"
 #include "netdesc.h"
 
-#define STACK		(64 * 1024)
 #define HELLO_MS	15000
 #define PAUSE_MIN	10		/* ms */
 #define PAUSE_MAX	1000
 #define SOCKET_BUF	(4 << 20)
-#define CHILD_FD	3
 
 struct keeper {
 	struct net_link *link;
 	int pid;			/* 0: none runs */
 	uint32_t closing, ended;	/* words to wait for */
-	char program[PATH_MAX];
+	struct child child;
 	char text[NETSPEC_LEN];
 };
 
 /* ---- the process --------------------------------------------------------------------- */
 
-struct child {
-	const struct keeper *k;
-	int fd;
-};
-
-/* In the child, which has our memory until it execs: system calls only. */
-static int become(void *arg)
-{
-	const struct child *c = arg;
-	const char *const argv[] = { "rump_link", c->k->text, NULL }, *const envp[] = { NULL };
-	uint64_t none = 0;
-
-	host(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
-	if (c->fd == CHILD_FD)
-		host(SYS_fcntl, CHILD_FD, F_SETFD, 0);
-	else
-		host(SYS_dup3, c->fd, CHILD_FD, 0);
-	host(SYS_close_range, CHILD_FD + 1, ~0U, 0);
-	host(SYS_execve, c->k->program, argv, envp);
-	host(SYS_exit, 127);
-	return 0;
-}
-
 /* Starts rump_link with one end of a new socketpair; the other end, or -errno. */
 static int spawn(struct keeper *k)
 {
-	struct child c = { .k = k };
 	const int size = SOCKET_BUF;
 	int pair[2], pid, err, i;
-	long stack;
 
 	err = host(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair);
 	if (err)
 		return err;
 	for (i = 0; i < 2; i++)
 		host(SYS_setsockopt, pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	stack = host(SYS_mmap, NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	c.fd = pair[1];
-	pid = -ENOMEM;
-	if (!host_failed(stack)) {
-		pid = clone(become, (char *)stack + STACK, CLONE_VM | CLONE_VFORK, &c);
-		if (pid < 0)
-			pid = -errno;
-		host(SYS_munmap, stack, STACK);
-	}
+	pid = child_start(&k->child, &pair[1], 1);
 	host(SYS_close, pair[1]);
 	if (pid < 0) {
 		host(SYS_close, pair[0]);
@@ -103,17 +59,14 @@ static int spawn(struct keeper *k)
 
 static void reap(struct keeper *k)
 {
-	int status;
-
-	while (host(SYS_wait4, k->pid, &status, __WALL, NULL) == -EINTR)
-		;
+	child_reap(k->pid);
 	k->pid = 0;
 }
 
 static void kill_child(struct keeper *k)
 {
 	if (k->pid) {
-		host(SYS_kill, k->pid, SIGKILL);
+		child_kill(k->pid);
 		reap(k);
 	}
 }
@@ -185,27 +138,6 @@ static void keep(void *arg)
 	rumpuser_wake(&k->ended);
 }
 
-static int find_program(struct keeper *k, char *why)
-{
-	/* The library may be in a directory of its machine: lib/x86_64-linux-gnu. */
-	static const char *const places[] = { "../bin/rump_link", "../../bin/rump_link" };
-	Dl_info info;
-	unsigned int i;
-	const char *slash;
-
-	if (!dladdr((void *)(uintptr_t)rumpuser_net_submit, &info) ||
-	    !(slash = strrchr(info.dli_fname, '/')))
-		return netspec_wrong(why, "isolate: it is not known where librumpuser.so lies");
-	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (snprintf(k->program, sizeof(k->program), "%.*s/%s", (int)(slash - info.dli_fname),
-		    info.dli_fname, places[i]) < (int)sizeof(k->program) &&
-		    host(SYS_access, k->program, 1) == 0)
-			return 0;
-	}
-	netspec_wrong(why, "isolate: there is no rump_link at %.180s", k->program);
-	return -ENOENT;
-}
-
 static void isolate_close(struct net_link *l)
 {
 	struct keeper *k = l->keeper;
@@ -217,7 +149,7 @@ static void isolate_close(struct net_link *l)
 	while (!__atomic_load_n(&k->ended, __ATOMIC_SEQ_CST)) {
 		pid = __atomic_load_n(&k->pid, __ATOMIC_SEQ_CST);
 		if (pid)
-			host(SYS_kill, pid, SIGKILL);
+			child_kill(pid);
 		rumpuser_wait(&k->ended, 0, rumpuser_clock_mono() + PAUSE_MIN * 1000000LL, 0);
 	}
 	netdesc_close(l);
@@ -234,8 +166,12 @@ int net_isolate_open(struct net_link *l, const char *text, bool remote, char *wh
 		return -ENOMEM;
 	k->link = l;
 	snprintf(k->text, sizeof(k->text), "%s%s", remote ? "remote " : "", text);
-	err = find_program(k, why);
-	if (!err) {
+	k->child.argv[0] = "rump_link";
+	k->child.argv[1] = k->text;
+	err = child_find(&k->child, "rump_link");
+	if (err) {
+		netspec_wrong(why, "isolate: there is no rump_link at %.180s", k->child.program);
+	} else {
 		err = fd = start(k, &hello);
 		if (fd < 0 && hello.why[0])
 			memcpy(why, hello.why, RUMPUSER_NET_WHY);

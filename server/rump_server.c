@@ -74,7 +74,7 @@ static const char usage_text[] =
 "  -r, --memory MEMORY  its memory, in bytes or with a suffix k, m, g\n"
 "  -d, --drive key=/dev/NAME,hostpath=FILE,size=host|N[,offset=N][,ro]\n"
 "  -m, --module FILE.ko[,NAME=VALUE]...\n"
-"  -M, --mount SOURCE:DIR[,type=T][,ro][,part=N]\n"
+"  -M, --mount SOURCE:DIR[,type=T][,ro][,part=N][,isolate]\n"
 "  -i, --interface NAME,link=KIND[:WHERE][,mac=..][,mtu=N][,queues=N][,WORD[=VALUE]]...\n"
 "  -v, --verbose        the kernel's messages go to stderr\n"
 "  --allow-uid USER     this user's programs may be clients, too; also a number\n"

@@ -77,15 +77,18 @@ int rump_pub_etfs_register_withsize(const char *key, const char *hostpath,
 int rump_pub_etfs_remove(const char *key);
 
 /*
- * Mounts by the mount specification SOURCE:DIR[,type=T][,ro][,part=N][,OPTION]...;
+ * Mounts by the mount specification SOURCE:DIR[,type=T][,ro][,part=N][,isolate][,OPTION]...;
  * on failure one line on stderr quotes what is wrong.  SOURCE is a host file, a
  * block device of the rump kernel, with type=hostdir a directory of the host, or any
  * word for a file system without a device;
- * DIR is made if it is not there.  Without type=, all types are tried.  OPTIONs
+ * DIR is made if it is not there.  Without type=, all types are tried.  With isolate, the
+ * host's file is met by a process of its own only, which may die.  OPTIONs
  * are mount(8)'s.  A backslash takes the meaning from the character behind it: a
  * colon, a comma, a backslash, and a blank in RUMP_MOUNT.
  */
 int rump_pub_mount(const char *spec);
+/* The same; messages begin with name, which means more to people than spec. */
+int rump_pub_mount_named(const char *name, const char *spec);
 
 /*
  * A network interface by the specification NAME,link=KIND[:WHERE][,mac=XX:XX:XX:XX:XX:XX]

@@ -244,6 +244,7 @@ int rumpuser_symbol(const void *addr, char *buf, size_t len);
 /* ---- block devices --------------------------------------------------------- */
 
 #define RUMPUSER_BLK_RDONLY	0x1
+#define RUMPUSER_BLK_ISOLATED	0x2	/* all I/O in a process, which may die and is replaced */
 struct rumpuser_blk_info {
 	uint64_t size;		/* bytes */
 	uint32_t flags;		/* RUMPUSER_BLK_RDONLY as granted */

@@ -36,8 +36,8 @@ static struct device **find(const char *name)
 	return dp;
 }
 
-/* With the lock held.  *rdonly: as in etfs_image(). */
-static int add(const char *name, const char *hostpath, bool image, bool *rdonly,
+/* With the lock held.  flags: RUMPUSER_BLK_*; *rdonly: as in etfs_image(). */
+static int add(const char *name, const char *hostpath, bool image, uint32_t flags, bool *rdonly,
     uint64_t offset, uint64_t size)
 {
 	struct rumpuser_blk_info info;
@@ -52,7 +52,7 @@ static int add(const char *name, const char *hostpath, bool image, bool *rdonly,
 	strcpy(d->name, name);
 	strcpy(d->hostpath, hostpath);
 	d->image = image;
-	err = rumpuser_blk_open(hostpath, *rdonly ? RUMPUSER_BLK_RDONLY : 0, offset, size,
+	err = rumpuser_blk_open(hostpath, flags | (*rdonly ? RUMPUSER_BLK_RDONLY : 0), offset, size,
 	    &d->handle, &info);
 	if (err)
 		goto out;
@@ -70,7 +70,8 @@ out:
 	return err;
 }
 
-int etfs_image(const char *hostpath, bool *rdonly, char name[ETFS_NAME_LEN], bool *made)
+int etfs_image(const char *hostpath, bool isolated, bool *rdonly, char name[ETFS_NAME_LEN],
+    bool *made)
 {
 	static unsigned int number;
 	struct device *d;
@@ -88,7 +89,7 @@ int etfs_image(const char *hostpath, bool *rdonly, char name[ETFS_NAME_LEN], boo
 		do
 			snprintf(name, ETFS_NAME_LEN, "img%u", number++);
 		while (*find(name));
-		err = add(name, hostpath, true, rdonly, 0, 0);
+		err = add(name, hostpath, true, isolated ? RUMPUSER_BLK_ISOLATED : 0, rdonly, 0, 0);
 		*made = !err;
 	}
 	lock_drop(&lock);
@@ -171,7 +172,7 @@ int rump_pub_etfs_register_withsize(const char *key, const char *hostpath,
 	if (err)
 		return err;
 	lock_take(&lock);
-	err = add(name, hostpath, false, &rdonly, offset, size);
+	err = add(name, hostpath, false, 0, &rdonly, offset, size);
 	lock_drop(&lock);
 	if (!err && rdonly != wanted)
 		rumpuser_warn("%s: %s can only be read on this host", key, hostpath);

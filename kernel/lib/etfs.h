@@ -13,8 +13,10 @@
 /*
  * The device that mounts of hostpath use, made if there is none yet: its name
  * ("img0") in name; *rdonly says what is wanted, then what it is; *made: it is new.
+ * isolated: a new one's I/O is made in a process of its own.
  */
-int etfs_image(const char *hostpath, bool *rdonly, char name[ETFS_NAME_LEN], bool *made);
+int etfs_image(const char *hostpath, bool isolated, bool *rdonly, char name[ETFS_NAME_LEN],
+    bool *made);
 
 /* Removes a device by its name. */
 int etfs_remove(const char *name);

@@ -173,6 +173,13 @@ static long try_all(const struct mountspec *spec, const char *source, const char
 	return is_refusal(ret) ? -EINVAL : ret;
 }
 
+static int refuse_isolate(const struct mountspec *spec, const char **why)
+{
+	if (spec->isolate)
+		*why = "isolate is for files and block devices of the host";
+	return spec->isolate ? -EINVAL : 0;
+}
+
 /* Names the device of spec->source, or its partition; made as in etfs_image(). */
 static int find_device(struct mountspec *spec, char device[DEVICE_LEN],
     char image[ETFS_NAME_LEN], bool *made, const char **why)
@@ -183,11 +190,13 @@ static int find_device(struct mountspec *spec, char device[DEVICE_LEN],
 
 	*made = false;
 	if (is_device(spec->source)) {
+		if (refuse_isolate(spec, why))
+			return -EINVAL;
 		if (strlen(spec->source) > DEVICE_LEN - 8)
 			return -ENAMETOOLONG;
 		strcpy(device, spec->source);
 	} else {
-		err = etfs_image(spec->source, &rdonly, image, made);
+		err = etfs_image(spec->source, spec->isolate, &rdonly, image, made);
 		if (err == -ENOENT)
 			*why = "SOURCE is neither a file of the host nor a device of the rump kernel";
 		else if (err == -EBUSY)
@@ -237,6 +246,8 @@ static int mount_hostdir(struct mountspec *spec, const char **why)
 	char tag[HOSTDIR_TAG_LEN];
 	int ret;
 
+	if (refuse_isolate(spec, why))
+		return -EINVAL;
 	ret = hostdir_add(spec->source, spec->flags & MS_RDONLY, tag);
 	if (ret) {
 		*why = "SOURCE cannot be had as a directory of the host";
@@ -289,15 +300,15 @@ static int carry_out(struct mountspec *spec, const char **why)
 		return ret;
 	}
 	if (spec->type && is_nodev(spec->type, filesystems))
-		ret = try_type(spec, spec->source, spec->type, 0);
+		ret = refuse_isolate(spec, why) ?: try_type(spec, spec->source, spec->type, 0);
 	else
 		ret = mount_device(spec, filesystems, why);
 	free(filesystems);
 	return ret;
 }
 
-/* who: where the specification comes from, for the message. */
-static int mount_spec(const char *who, const char *text)
+/* name: what messages begin with. */
+static int mount_named(const char *name, const char *text)
 {
 	struct mountspec spec;
 	const char *why = NULL;
@@ -306,7 +317,7 @@ static int mount_spec(const char *who, const char *text)
 
 	err = mountspec_parse(&spec, text, wrong, sizeof(wrong));
 	if (err == -EINVAL) {
-		rumpuser_warn("%s \"%s\": %s", who, text, wrong);
+		rumpuser_warn("%s: %s", name, wrong);
 		return err;
 	}
 	if (!err) {
@@ -314,8 +325,20 @@ static int mount_spec(const char *who, const char *text)
 		mountspec_free(&spec);
 	}
 	if (err)
-		rumpuser_warn("%s \"%s\": %s%s%s", who, text, why ? why : "",
-		    why ? ": " : "", strerror(-err));
+		rumpuser_warn("%s: %s%s%s", name, why ? why : "", why ? ": " : "", strerror(-err));
+	return err;
+}
+
+/* who: where the specification comes from, for the message. */
+static int mount_spec(const char *who, const char *text)
+{
+	char *name;
+	int err;
+
+	if (asprintf(&name, "%s \"%s\"", who, text) < 0)
+		return -ENOMEM;
+	err = mount_named(name, text);
+	free(name);
 	return err;
 }
 
@@ -324,6 +347,13 @@ int rump_pub_mount(const char *text)
 	int err = rump_init();
 
 	return err ? err : mount_spec("mount", text);
+}
+
+int rump_pub_mount_named(const char *name, const char *text)
+{
+	int err = rump_init();
+
+	return err ? err : mount_named(name, text);
 }
 
 int mount_list(const char *who, const char *list)

@@ -3,7 +3,6 @@
  * mountspec.c - the parser of mount specifications; mountspec.h has the grammar.
  */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +88,8 @@ static const char *parse_option(struct mountspec *spec, char *option)
 	} else if (!strncmp(option, "part=", 5)) {
 		if (!parse_part(option + 5, &spec->part))
 			return "part= wants a number from 1 to 255";
+	} else if (!strcmp(option, "isolate")) {
+		spec->isolate = true;
 	} else if (!parse_word(spec, option)) {
 		if (*spec->data)
 			strcat(spec->data, ",");
@@ -107,7 +108,7 @@ static const char *parse(struct mountspec *spec, const char *s, char *out)
 	if (!spec->source)
 		return dangling;
 	if (*s != ':')
-		return "no colon: SOURCE:DIR[,type=T][,ro][,part=N] is wanted";
+		return "no colon: SOURCE:DIR[,type=T][,ro][,part=N][,isolate] is wanted";
 	if (!*spec->source)
 		return "SOURCE is empty";
 	s++;

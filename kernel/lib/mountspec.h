@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mountspec.h - mount specifications: SOURCE:DIR[,type=T][,ro][,part=N][,OPTION...]
+ * mountspec.h - mount specifications: SOURCE:DIR[,type=T][,ro][,part=N][,isolate][,OPTION...]
  *
  * The first colon ends SOURCE, the first comma after it DIR, which begins with a
  * slash.  A colon, comma or backslash that belongs to a name has a backslash
@@ -18,6 +18,7 @@
 #ifndef RUMPLIB_MOUNTSPEC_H
 #define RUMPLIB_MOUNTSPEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define MOUNTSPEC_PART_MAX	255
@@ -27,6 +28,7 @@ struct mountspec {
 	char *dir;
 	char *type;		/* NULL: to be found out */
 	unsigned int part;	/* 0: the whole device */
+	bool isolate;		/* I/O to SOURCE is made in a process of its own */
 	unsigned long flags;	/* MS_RDONLY etc. */
 	char *data;		/* options for the file system, by commas; "" if none */
 };

@@ -154,7 +154,7 @@ ATF_TC_BODY(failures, tc)
 	ATF_REQUIRE_EQ(0, rump_init());
 	listen_in();
 	ATF_CHECK_EQ(-EINVAL, rump_pub_mount("zeroes"));
-	check_said("rump: mount \"zeroes\": no colon: SOURCE:DIR[,type=T][,ro][,part=N] is wanted\n");
+	check_said("rump: mount \"zeroes\": no colon: SOURCE:DIR[,type=T][,ro][,part=N][,isolate] is wanted\n");
 	listen_in();
 	ATF_CHECK_EQ(-ENOENT, rump_pub_mount("/none:/m"));
 	check_said("rump: mount \"/none:/m\": SOURCE is neither a file of the host nor a device of "

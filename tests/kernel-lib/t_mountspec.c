@@ -61,9 +61,9 @@ ATF_TC_WITHOUT_HEAD(bad);
 ATF_TC_BODY(bad, tc)
 {
 	static const char *const t[][2] = {
-		{ "", "no colon: SOURCE:DIR[,type=T][,ro][,part=N] is wanted" },
-		{ "disk.img", "no colon: SOURCE:DIR[,type=T][,ro][,part=N] is wanted" },
-		{ "a\\:/b", "no colon: SOURCE:DIR[,type=T][,ro][,part=N] is wanted" },
+		{ "", "no colon: SOURCE:DIR[,type=T][,ro][,part=N][,isolate] is wanted" },
+		{ "disk.img", "no colon: SOURCE:DIR[,type=T][,ro][,part=N][,isolate] is wanted" },
+		{ "a\\:/b", "no colon: SOURCE:DIR[,type=T][,ro][,part=N][,isolate] is wanted" },
 		{ ":/mnt", "SOURCE is empty" },
 		{ "x:", "DIR does not begin with a slash" },
 		{ "x:mnt", "DIR does not begin with a slash" },
