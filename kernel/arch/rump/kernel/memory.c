@@ -40,41 +40,41 @@ static bool have_clients(void)
 	return found;
 }
 
-static void commit_one(struct super_block *sb, void *unused)
+static struct workqueue_struct *commit_queue;
+static bool commits_help = true;	/* there were file systems that could commit, at last */
+
+static void commit_one(struct super_block *sb, void *found)
 {
-	if (sb->s_bdev && !sb_rdonly(sb) && sb->s_op->sync_fs)
-		sb->s_op->sync_fs(sb, 1);
+	if (!sb->s_bdev || sb_rdonly(sb) || !sb->s_op->sync_fs)
+		return;
+	*(bool *)found = true;
+	sb->s_op->sync_fs(sb, 1);
 }
 
+/* By a thread that holds no lock: whoever wants memory may be mounting one of them. */
 static void commit_all(struct work_struct *unused)
 {
-	iterate_supers(commit_one, NULL);
-}
+	bool found = false;
 
-static struct workqueue_struct *commit_queue;
+	iterate_supers(commit_one, &found);
+	WRITE_ONCE(commits_help, found);
+}
 static DECLARE_WORK(commit_work, commit_all);
-
-static void find_one(struct super_block *sb, void *found)
-{
-	*(bool *)found |= sb->s_bdev && !sb_rdonly(sb);
-}
 
 /* Waits for a tick while file systems write; false: they have had their time, or there are none. */
 static bool wait_for_commits(void)
 {
 	static unsigned long began;
 	static bool ever;
-	bool found = false;
 
 	if (ever && time_in_range(jiffies, began + COMMIT_TIME, began + COMMIT_TIME + FAIL_TIME))
 		return false;
 	if (!ever || time_after(jiffies, began + COMMIT_TIME)) {
-		iterate_supers(find_one, &found);
-		if (!found)
-			return false;
 		ever = true;
 		began = jiffies;
 		queue_work(commit_queue, &commit_work);
+	} else if (!READ_ONCE(commits_help)) {
+		return false;
 	}
 	schedule_timeout_uninterruptible(1);
 	return true;
