@@ -3,28 +3,8 @@
 # Images on a host that has its own troubles: other users of the image, no space, errors,
 # and what a host is told when fsync says that all is well.
 
-setup()
-{
-	. "$(atf_get_srcdir)/../env.sh"
-	export LC_ALL=C
-	# A program with the kernel embedded: embedded MOUNTSPECS PROGRAM...
-	mkdir bin
-	cat >bin/embedded <<-END
-		#!/bin/sh
-		export RUMP_MOUNT="\$1"
-		shift
-		exec env LD_PRELOAD="$B/lib/librumphijack.so" "\$@"
-	END
-	chmod +x bin/embedded
-	PATH=$PWD/bin:$PATH
-}
-
-ext4()
-{
-	rm -f "$1"
-	truncate -s "$2" "$1"
-	mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$1"
-}
+. "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/files/image.sh"
 
 loop_device()
 {

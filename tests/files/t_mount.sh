@@ -3,33 +3,14 @@
 # Mounting: every type by its content alone, overlays, mount(8), and ends that leave the
 # image clean.
 
-setup()
-{
-	. "$(atf_get_srcdir)/../env.sh"
-	export LC_ALL=C
-	# A program with the kernel embedded: embedded MOUNTSPECS PROGRAM...
-	mkdir bin
-	cat >bin/embedded <<-END
-		#!/bin/sh
-		export RUMP_MOUNT="\$1"
-		shift
-		exec env LD_PRELOAD="$B/lib/librumphijack.so" "\$@"
-	END
-	chmod +x bin/embedded
-	PATH=$PWD/bin:$PATH
-}
+. "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/files/image.sh"
 
 tree()
 {
 	mkdir -p tree/sub
 	seq 20000 >tree/sub/numbers
 	ln -s sub/numbers tree/link
-}
-
-clean()
-{
-	e2fsck -f -n "$1" >fsck.log 2>&1 || { cat fsck.log; atf_fail "$1 is not clean"; }
-	if grep 'recovering journal' fsck.log; then atf_fail "$1 was not unmounted"; fi
 }
 
 atf_test_case guessed
