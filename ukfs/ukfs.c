@@ -63,7 +63,7 @@ static int mount_device(const struct ukfs *fs, const char *dev)
 	if (s->type)
 		out = quote(out + sprintf(out, ",type="), s->type);
 	strcpy(out, s->options);
-	r = rump_pub_mount(text);
+	r = rump_pub_mount_named(s->image, text);
 	free(text);
 	return r;
 }
