@@ -168,7 +168,7 @@ errors_body()
 	# what is installed, to be broken
 	mkdir -p x/bin x/lib
 	cp -L "$B/bin/rump_server" "$B/bin/rump_disk" x/bin
-	cp -L "$B/lib/librump.so" "$B/lib/librumpuser.so" x/lib
+	cp -L "$B"/lib/librump.so* "$B"/lib/librumpuser.so* x/lib
 	url=unix://$PWD/s
 	on="$B/bin/rump run --server $url --"
 	x/bin/rump_server -s -v --mount "$PWD/a.img:/a,isolate" "$url" 2>log &
