@@ -16,7 +16,7 @@ check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtoo
 	iputils-ping tcpdump tshark isc-dhcp-client ethtool passt vde2 libslirp0 libvdeplug2 slirp4netns
 	nftables wireguard-tools iperf3 mandoc musl-tools'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
-lint='clang-tidy cppcheck'
+lint='clang-format clang-tidy cppcheck'
 programs='nginx-light curl wget redis-server redis-tools postgresql openssh-server openssh-client
 	git lmdb-utils nodejs default-jdk-headless iperf3 socat bash rsync sqlite3 iputils-ping nftables
 	firefox-esr bind9-dnsutils golang-go libjemalloc2 libtcmalloc-minimal4'

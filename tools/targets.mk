@@ -14,6 +14,7 @@ help:
 	@echo 'make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
 	@echo 'make deb          Debian packages, in $(O)/deb; builds the kernel once more'
 	@echo 'make lint         clang-tidy and cppcheck'
+	@echo 'make format [SINCE=HEAD]   clang-format for the lines that were changed since'
 	@echo 'make clean        remove what was built (the unpacked kernel source stays)'
 	@echo 'make distclean    remove build/'
 	@echo 'KDEBUG=1          a kernel that checks itself, in build/kdebug'
@@ -96,4 +97,13 @@ deb:
 symbols: all
 	tools/symbols.sh $(B)
 
+# ---- style ------------------------------------------------------------------------------
+
+# The lines that differ from SINCE, as .clang-format has it: what was aligned by hand elsewhere stays.
+SINCE	= HEAD
+
+format:
+	git clang-format --extensions c,h $(SINCE)
+
+.PHONY: format
 .PHONY: deb symbols help musl deps demo install clean distclean lint $(LINTS)
