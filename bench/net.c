@@ -303,16 +303,18 @@ between(const struct traffic *t, bench_call (*end)(int), const char *at, const c
 			_exit(write(p[1], &result, sizeof(result)) != sizeof(result));
 		}
 		t->send(end(1), to);
-		_exit(0);
+		/* Its kernel has the last bytes yet, and ends with it. */
+		for (;;)
+			pause();
 	}
 	close(p[1]);
 	if (read(p[0], &result, sizeof(result)) != sizeof(result))
 		result = -1;
-	for (int i = 0; i < 2; i++) {
-		if (result < 0)
-			kill(pid[i], SIGKILL);
+	if (result < 0)
+		kill(pid[0], SIGKILL);
+	kill(pid[1], SIGKILL);
+	for (int i = 0; i < 2; i++)
 		waitpid(pid[i], NULL, 0);
-	}
 	return result;
 }
 
