@@ -17,7 +17,7 @@ test_case() {
 	name=$1
 	descr=$2
 	atf_test_case "$name" cleanup
-	eval "${name}_head() { atf_set descr '$descr'; atf_set timeout 60; }"
+	eval "${name}_head() { atf_set descr '$descr'; atf_set timeout 300; }"
 	eval "${name}_cleanup() { . \"\$(atf_get_srcdir)/../env.sh\"; rump=$B/tools/rump; url=unix://\$PWD/s; stop; }"
 }
 
