@@ -8,9 +8,10 @@
  * On entry rax is the call's number, the arguments are in rdi, rsi, rdx, r10,
  * r8 and r9, and rcx is the address of the two bytes "syscall" in the
  * trampoline: the host's call is made by going there, a call that was carried
- * out here goes on behind it.
+ * out here goes on behind it.  r11 is the address of the site in libc, where an unwinder is
+ * to go on: threads are cancelled in here, and left by handlers that call pthread_exit(3).
  *
- * The vector state is saved only around hijack_entered(): hijack_want() is built
+ * The vector state is saved only around hijack_call(): hijack_want() is built
  * without vector registers.
  */
 #include "fdmap.h"
@@ -25,11 +26,21 @@
 	.p2align 4
 hijack_entry:
 	.cfi_startproc
-	.cfi_undefined rip		/* an unwinder need not try to go further up */
+	.cfi_signal_frame		/* the program counter above is that of an instruction */
+	.cfi_def_cfa rsp, 0
+	.cfi_register rip, r11
 	lea	-128(%rsp), %rsp
+	.cfi_def_cfa_offset 128
+	push	%r11
+	.cfi_def_cfa_offset 136
+	.cfi_offset rip, -136
 	push	%rcx
+	.cfi_def_cfa_offset 144
 	push	%rbp
+	.cfi_def_cfa_offset 152
+	.cfi_offset rbp, -152
 	mov	%rsp, %rbp
+	.cfi_def_cfa_register rbp
 	push	%rax
 	push	%r9
 	push	%r8
@@ -61,7 +72,7 @@ hijack_entry:
 	xsave64	(%rsp)
 	mov	-8(%rbp), %rdi
 	lea	-ARGS(%rbp), %rsi
-	call	hijack_entered
+	call	hijack_call
 	mov	%rax, -8(%rbp)
 	mov	hijack_xsave_mask(%rip), %eax
 	xor	%edx, %edx
@@ -76,15 +87,24 @@ hijack_entry:
 	pop	%r8
 	pop	%r9
 	pop	%rax
+	.cfi_remember_state
 	pop	%rbp
+	.cfi_restore rbp
+	.cfi_def_cfa rsp, 144
 	pop	%rcx
+	.cfi_def_cfa_offset 136
+	pop	%r11
+	.cfi_register rip, r11
+	.cfi_def_cfa_offset 128
 	lea	128(%rsp), %rsp
+	.cfi_def_cfa_offset 0
 	jmp	*%rcx
+	.cfi_restore_state
 
 2:	fxsave64 (%rsp)
 	mov	-8(%rbp), %rdi
 	lea	-ARGS(%rbp), %rsi
-	call	hijack_entered
+	call	hijack_call
 	mov	%rax, -8(%rbp)
 	fxrstor64 (%rsp)
 	jmp	3b

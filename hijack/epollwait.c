@@ -50,7 +50,7 @@ int epoll_check(int fd, int arm_it)
 	placeholder_drain(r->near);
 	n = arm(r, arm_it ? RUMP_POLL_ARM : RUMP_POLL_LOOK);
 	pass_on(r);
-	return n != 0 && n != -EINTR;
+	return n != 0 && n != -EINTR && n != -RUMP_ERESTARTSYS;
 }
 
 int epoll_rung(int fd)
@@ -84,13 +84,16 @@ static long ask_host(int fd, struct epoll_event *ev, int max, int64_t ns, const 
 	int64_t ms;
 	long n;
 
-	n = host(SYS_epoll_pwait2, fd, ev, max, ns_timespec(ns, &ts), mask, masksize);
+	n = door_wait(SYS_epoll_pwait2, (const long[6]){ fd, (long)ev, max,
+	    (long)ns_timespec(ns, &ts), (long)mask, masksize }, mask);
 	if (n == -ENOSYS) {
 		ms = ns < 0 ? -1 : ns > INT64_C(2000000000) * 1000000 ? 2000000000 :
 		    (ns + 999999) / 1000000;
-		n = host(SYS_epoll_pwait, fd, ev, max, ms, mask, masksize);
+		n = door_wait(SYS_epoll_pwait, (const long[6]){ fd, (long)ev, max, ms, (long)mask,
+		    masksize }, mask);
 	}
-	return n < 0 ? n : strip(ev, n, rung);
+	/* SA_RESTART is nothing to epoll_wait(2). */
+	return n == -RUMP_ERESTARTSYS ? -EINTR : n < 0 ? n : strip(ev, n, rung);
 }
 
 static long ask_rump(const struct rside *r, struct epoll_event *ev, int max, int ms)

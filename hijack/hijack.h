@@ -24,6 +24,7 @@
 #include <rump/sysargs.h>
 
 #include "../hypercall/hostcall.h"
+#include "door.h"
 #include "fdmap.h"
 
 /* ---- route.c, want.c: the way of a call ------------------------------------ */
@@ -35,7 +36,8 @@ enum hijack_how {
 	HOW_sendmsg, HOW_recvmsg, HOW_address, HOW_sendto, HOW_named,
 	HOW_sendfile, HOW_splice, HOW_poll, HOW_select, HOW_epoll_create,
 	HOW_epoll_ctl, HOW_epoll_wait, HOW_chdir, HOW_getcwd, HOW_readlink, HOW_mount,
-	HOW_umask, HOW_chroot, HOW_sync, HOW_clone, HOW_exec, HOW_exit, HOW_seccomp, HOW_uring, HOW_COUNT
+	HOW_umask, HOW_chroot, HOW_sync, HOW_clone, HOW_exec, HOW_exit, HOW_seccomp, HOW_uring,
+	HOW_sigaction, HOW_COUNT
 };
 
 extern const struct rump_sysrow hijack_rows[RUMP_NSYSROWS];
@@ -52,26 +54,25 @@ void hijack_classify(void);	/* fills hijack_class from the table */
 
 /* 0: the call is the host's, as it is.  Touches general registers only. */
 int hijack_want(long nr, const long a[6]);
-/* Carries out a call that hijack_want() wanted; hijack_entered: at a patched site. */
-long hijack_call(long nr, const long a[6]);
-long hijack_entered(long nr, const long a[6]);
-
 /*
- * Above 0: the thread is inside our own libraries, whose calls are the host's.
- * It went in where the stack was at hijack_base.
+ * Carries out a call that hijack_want() wanted.  What does so is inside all the time, and may
+ * return -RUMP_ERESTARTSYS if nothing has happened yet: it is done again, or was EINTR.
  */
-extern __thread int hijack_depth __attribute__((tls_model("initial-exec")));
-extern __thread char *hijack_base __attribute__((tls_model("initial-exec")));
+long hijack_call(long nr, const long a[6]);
 
-static inline __attribute__((always_inline)) void hijack_enter(void)
+/* Above 0: the thread is inside our own libraries, whose calls are the host's. */
+extern __thread volatile int hijack_depth __attribute__((tls_model("initial-exec")));
+
+static inline void hijack_enter(void)
 {
-	if (!hijack_depth++)
-		hijack_base = __builtin_frame_address(0);
+	hijack_depth++;
 }
 
 static inline void hijack_leave(void)
 {
 	hijack_depth--;
+	if (__builtin_expect(door_waiting != 0, 0) && !hijack_depth)
+		door_open(-1);
 }
 
 /* RUMPHIJACK_VERBOSE; from 2 on each call of the rump kernel is shown with its result. */
@@ -84,13 +85,18 @@ static inline long rump_call(long nr, const long a[6])
 
 	hijack_enter();
 	ret = rumpclient_syscall(nr, a);
+	if (__builtin_expect(ret <= -RUMP_ERESTARTSYS && ret >= -RUMP_ERESTARTBLOCK, 0))
+		ret = door_again(nr, a, ret);
 	hijack_leave();
 	if (__builtin_expect(hijack_verbose >= 2, 0))
 		hijack_trace(nr, a, ret);
 	return ret;
 }
 
-/* The same for a call that returns a descriptor; far is its placeholder's far end. */
+/*
+ * The same for a call that returns a descriptor; far is its placeholder's far end, and gone
+ * after -RUMP_ERESTARTSYS, too.
+ */
 static inline long rump_call_fd(long nr, const long a[6], int far)
 {
 	long ret;
@@ -104,9 +110,18 @@ static inline long rump_call_fd(long nr, const long a[6], int far)
 }
 #define rump(nr, ...)	rump_call(nr, (const long[6]){ __VA_ARGS__ })
 
+/* The call is the host's, after all: for its time the thread is outside. */
 static inline long host_pass(long nr, const long a[6])
 {
-	return host_call6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	int depth = hijack_depth;
+	long ret;
+
+	hijack_depth = 0;
+	if (__builtin_expect(door_waiting != 0, 0))
+		door_open(nr);
+	ret = host_call6(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+	hijack_depth = depth;
+	return ret;
 }
 
 /* ---- init.c ------------------------------------------------------------------- */
@@ -223,8 +238,8 @@ hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_du
     hijack_address, hijack_sendto, hijack_named,
     hijack_sendfile, hijack_splice, hijack_poll, hijack_select, hijack_epoll_create,
     hijack_epoll_ctl, hijack_epoll_wait, hijack_chdir, hijack_getcwd, hijack_readlink,
-    hijack_mount, hijack_umask, hijack_chroot, hijack_sync, hijack_clone, hijack_exec, hijack_exit, hijack_seccomp, hijack_uring,
-    hijack_route;
+    hijack_mount, hijack_umask, hijack_chroot, hijack_sync, hijack_clone, hijack_exec, hijack_exit,
+    hijack_seccomp, hijack_uring, hijack_sigaction, hijack_route;
 
 /* Makes the rump call, which returns a descriptor, and its placeholder: the
  * host's number, or -errno. */
@@ -330,7 +345,7 @@ struct patch_stats {
 };
 /* Redirects libc's own system call instructions.  0 or -errno. */
 int patch_libc(struct patch_stats *st);
-/* Where trampolines go; rcx is the address of the system call instruction. */
+/* Where trampolines go; rcx is the address of the system call instruction, r11 where it was. */
 void hijack_entry(void);
 /* Which vector state to save, and how: 0: by fxsave. */
 extern uint32_t hijack_xsave_mask;

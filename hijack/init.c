@@ -138,6 +138,7 @@ static void start(void)
 	hijack_patched = err == 0;
 	if (hijack_patched)
 		wrap_bypass();
+	door_init();
 	hijack_state = 1;
 	if (hijack_verbose) {
 		if (err < 0)

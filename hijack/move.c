@@ -33,7 +33,8 @@ static long rd(int rfd, int fd, void *buf, size_t n, const int64_t *off)
 	if (rfd >= 0)
 		return off ? rump(SYS_pread64, rfd, (long)buf, n, *off) :
 		    rump(SYS_read, rfd, (long)buf, n);
-	return off ? host(SYS_pread64, fd, buf, n, *off) : host(SYS_read, fd, buf, n);
+	return door_wait(off ? SYS_pread64 : SYS_read,
+	    (const long[6]){ fd, (long)buf, n, off ? *off : 0 }, NULL);
 }
 
 static long wr(int rfd, int fd, const void *buf, size_t n, const int64_t *off)
@@ -41,7 +42,8 @@ static long wr(int rfd, int fd, const void *buf, size_t n, const int64_t *off)
 	if (rfd >= 0)
 		return off ? rump(SYS_pwrite64, rfd, (long)buf, n, *off) :
 		    rump(SYS_write, rfd, (long)buf, n);
-	return off ? host(SYS_pwrite64, fd, buf, n, *off) : host(SYS_write, fd, buf, n);
+	return door_wait(off ? SYS_pwrite64 : SYS_write,
+	    (const long[6]){ fd, (long)buf, n, off ? *off : 0 }, NULL);
 }
 
 /* What was read from a file's own offset and not written goes back. */
@@ -125,7 +127,7 @@ long hijack_sendfile(long nr, const long a[6])
 static long await_pipe(int fd, int events, int nonblock)
 {
 	struct pollfd p = { .fd = fd, .events = events };
-	long n = host(SYS_poll, &p, 1, nonblock ? 0 : -1);
+	long n = door_wait(SYS_poll, (const long[6]){ (long)&p, 1, nonblock ? 0 : -1 }, NULL);
 
 	return n < 0 ? n : n == 0 ? -EAGAIN : 0;
 }
@@ -155,6 +157,7 @@ static int is_nonblock(int fd, long flags)
 static long into_pipe(int from, int64_t *off, int pipe, char *buf, size_t len, long flags)
 {
 	long room = room_in(pipe, is_nonblock(pipe, flags)), got, put, done = 0;
+	struct pollfd room_again = { .fd = pipe, .events = POLLOUT };
 
 	if (room < 0)
 		return room;
@@ -162,7 +165,7 @@ static long into_pipe(int from, int64_t *off, int pipe, char *buf, size_t len, l
 	while (done < got) {
 		put = host(SYS_write, pipe, buf + done, got - done);
 		if (put == -EAGAIN)
-			put = await_pipe(pipe, POLLOUT, 0);
+			put = host(SYS_poll, &room_again, 1, -1);
 		if (put < 0 && put != -EINTR)
 			return done ? done : put;
 		done += put > 0 ? put : 0;

@@ -36,6 +36,7 @@ uint32_t hijack_xsave_mask;
 struct patcher {
 	struct text text;
 	uint8_t *tramp, *tramp_end;	/* where the next trampoline goes */
+	uint8_t *entry;			/* the address of hijack_entry, near them */
 	struct patch_stats *st;
 };
 
@@ -131,8 +132,10 @@ static uint8_t *trampoline(struct patcher *pa, const struct site *s)
 			land(pa, to_slow[i]);
 	EMIT(0x48, 0x8d, 0x0d);					/* lea call(%rip),%rcx */
 	emit32(pa, call - (pa->tramp + 4));
-	emit_r11(pa, (const void *)hijack_entry);
-	EMIT(0x41, 0xff, 0xe3);					/* jmp *%r11 */
+	EMIT(0x4c, 0x8d, 0x1d);					/* lea site(%rip),%r11 */
+	emit32(pa, p - (pa->tramp + 4));
+	EMIT(0xff, 0x25);					/* jmp *entry(%rip) */
+	emit32(pa, pa->entry - (pa->tramp + 4));
 	return begin;
 }
 
@@ -303,6 +306,7 @@ int patch_libc(struct patch_stats *st)
 	struct search ld = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "__tls_get_addr") };
 	struct patcher pa = { .st = st };
 	const size_t size = MAX_TRAMPS * TRAMP_MAX;
+	void (*const entry)(void) = hijack_entry;
 	uint8_t *mem;
 	int err;
 
@@ -320,8 +324,9 @@ int patch_libc(struct patch_stats *st)
 		return err;
 	}
 	pa.text = libc.text;
-	pa.tramp = mem;
+	pa.entry = pa.tramp = mem;
 	pa.tramp_end = mem + size;
+	emit(&pa, &entry, sizeof(entry));
 	err = patch_object(&pa);
 	if (err == 0 && ld.inside && dl_iterate_phdr(find_text, &ld) && is_near(&ld.text, mem)) {
 		pa.text = ld.text;

@@ -147,6 +147,16 @@ static void count(struct set *s, int by)
 			s->busy = 1;
 }
 
+/* -EINTR: a handler waits, and SA_RESTART is nothing to poll(2). */
+static long host_poll(struct pollfd *fds, unsigned int n, const struct timespec *ts,
+    const void *mask, size_t masksize)
+{
+	long ret = door_wait(SYS_ppoll, (const long[6]){ (long)fds, n, (long)ts, (long)mask,
+	    masksize }, mask);
+
+	return ret == -RUMP_ERESTARTSYS ? -EINTR : ret;
+}
+
 /* Looks at the rump descriptors (and arms them): how many are ready; -EBUSY: their
  * rings are another's.  A rump kernel that is gone makes all of them ready. */
 static long look(struct set *s, int arm, int arm_epolls)
@@ -156,7 +166,7 @@ static long look(struct set *s, int arm, int arm_epolls)
 
 	if (s->nrump)
 		n = rump(RUMP_CALL_POLL_ARM, (long)s->rump, s->n, arm);
-	if (n < 0 && n != -EINTR && n != -EBUSY) {
+	if (n < 0 && n != -EINTR && n != -RUMP_ERESTARTSYS && n != -EBUSY) {
 		for (i = 0, n = 0; i < s->n; i++)
 			if (s->rump[i].fd >= 0) {
 				s->rump[i].revents = POLLERR | POLLHUP;
@@ -213,7 +223,7 @@ static long wait_rings(struct set *s, int64_t deadline, const void *mask, size_t
 			return looked;
 		if (looked > 0)
 			left = 0;
-		hosts = host(SYS_ppoll, s->host, s->n, ns_timespec(left, &ts), mask, masksize);
+		hosts = host_poll(s->host, s->n, ns_timespec(left, &ts), mask, masksize);
 		if (hosts < 0 && looked == 0)
 			return hosts;
 		rung = 0;
@@ -275,7 +285,7 @@ static long wait_bell(struct set *s, int ep, int near, int64_t deadline, const v
 			return looked;
 		if (looked > 0)
 			left = 0;
-		hosts = host(SYS_ppoll, s->host, s->n + 1, ns_timespec(left, &ts), mask, masksize);
+		hosts = host_poll(s->host, s->n + 1, ns_timespec(left, &ts), mask, masksize);
 		if (hosts < 0 && looked == 0)
 			return hosts;
 		rung = s->host[s->n].revents && placeholder_drain(near);

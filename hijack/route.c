@@ -9,13 +9,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/syscall.h>
 
 #include "hijack.h"
 
-__thread int hijack_depth __attribute__((tls_model("initial-exec")));
-__thread char *hijack_base __attribute__((tls_model("initial-exec")));
+__thread volatile int hijack_depth __attribute__((tls_model("initial-exec")));
 
 const struct rump_sysrow hijack_rows[RUMP_NSYSROWS] = {
 #define S(name, ret, how, ...)	[SYS_##name] = RUMP_SYSROW(ret, __VA_ARGS__),
@@ -166,25 +164,37 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_exit] = hijack_exit,
 	[HOW_seccomp] = hijack_seccomp,
 	[HOW_uring] = hijack_uring,
+	[HOW_sigaction] = hijack_sigaction,
 };
+
+/* What may not come back, or comes back twice, goes inside by itself where it must. */
+static int stays_outside(int how)
+{
+	switch (how) {
+	case HOW_none:
+	case HOW_host:
+	case HOW_clone:
+	case HOW_exec:
+	case HOW_exit:
+	case HOW_sigaction:
+		return 1;
+	}
+	return 0;
+}
 
 long hijack_call(long nr, const long a[6])
 {
-	return handlers[hijack_how[nr]](nr, a);
-}
-
-/*
- * glibc 2.36 makes its cancellable calls with asynchronous cancellation: a thread
- * must not be torn out of the rump kernel.  It is cancelled behind the call.
- */
-long hijack_entered(long nr, const long a[6])
-{
-	int type, unused;
+	int how = hijack_how[nr];
+	bool again;
 	long ret;
 
-	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
-	ret = hijack_call(nr, a);
-	if (type != PTHREAD_CANCEL_DEFERRED)
-		pthread_setcanceltype(type, &unused);
-	return ret;
+	if (stays_outside(how))
+		return handlers[how](nr, a);
+	do {
+		hijack_enter();
+		ret = handlers[how](nr, a);
+		hijack_depth--;
+		again = !door_waiting || door_open(nr);
+	} while (ret == -RUMP_ERESTARTSYS && again);
+	return ret == -RUMP_ERESTARTSYS ? -EINTR : ret;
 }

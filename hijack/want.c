@@ -95,25 +95,6 @@ static int want_by_row(const struct rump_sysrow *row, const long a[6])
 	return 0;
 }
 
-/*
- * Is the thread inside our libraries?  A signal handler may have taken it out by
- * siglongjmp(3): then the stack is above where it went in.  (A handler on a stack
- * of its own may be above, too, and the stacks of an embedded kernel are below.)
- */
-static int is_inside(void)
-{
-	stack_t ss = { .ss_flags = 0 };
-
-	if (!hijack_depth)
-		return 0;
-	if ((char *)__builtin_frame_address(0) <= hijack_base)
-		return 1;
-	if (host(SYS_sigaltstack, NULL, &ss) == 0 && (ss.ss_flags & SS_ONSTACK))
-		return 1;
-	hijack_depth = 0;
-	return 0;
-}
-
 /* A child that is a process, but shares our memory until its exec. */
 static int makes_process(long nr, const long a[6])
 {
@@ -125,7 +106,7 @@ static int makes_process(long nr, const long a[6])
 
 int hijack_want(long nr, const long a[6])
 {
-	if ((unsigned long)nr >= RUMP_NSYSROWS || is_inside())
+	if ((unsigned long)nr >= RUMP_NSYSROWS || hijack_depth)
 		return 0;
 	if (hijack_state <= 0) {
 		if (hijack_state == 0)
@@ -192,6 +173,7 @@ int hijack_want(long nr, const long a[6])
 	case HOW_chdir:
 	case HOW_epoll_create:
 	case HOW_uring:
+	case HOW_sigaction:
 		return 1;
 	default:
 		return want_by_row(&hijack_rows[nr], a);

@@ -133,37 +133,7 @@ static void to_syscall(enum form form, long b[6], const long a[7])
 	}
 }
 
-/*
- * Cancellation points, of those that do not go on into libc.
- * Limit: a thread that is blocked in such a call is cancelled when it returns.
- */
-static int may_cancel(long nr)
-{
-	switch (nr) {
-	case SYS_read:
-	case SYS_write:
-	case SYS_pread64:
-	case SYS_pwrite64:
-	case SYS_readv:
-	case SYS_writev:
-	case SYS_preadv:
-	case SYS_pwritev:
-	case SYS_fsync:
-	case SYS_fdatasync:
-	case SYS_close:
-	case SYS_connect:
-	case SYS_accept:
-	case SYS_accept4:
-	case SYS_sendto:
-	case SYS_recvfrom:
-	case SYS_sendmsg:
-	case SYS_epoll_wait:
-	case SYS_epoll_pwait:
-		return 1;
-	}
-	return 0;
-}
-
+/* Limit: a thread that is blocked in such a call is cancelled at its next one. */
 struct outcome {
 	long ret;
 	long carried_out;
@@ -180,7 +150,7 @@ struct outcome wrap_call(unsigned int index, const long a[7])
 	to_syscall(e->form, b, a);
 	if (!hijack_want(nr, b))
 		return (struct outcome){ 0, 0 };
-	if (e->form != number && may_cancel(nr))
+	if (e->form != number && door_may_cancel(nr))
 		pthread_testcancel();
 	ret = hijack_call(nr, b);
 	if (ret < 0 && ret >= -4095) {
@@ -309,7 +279,6 @@ static void *run_inside(void *arg)
 	struct start s = *(struct start *)arg;
 
 	hijack_depth = 1;
-	hijack_base = (char *)UINTPTR_MAX;
 	host(SYS_munmap, arg, sizeof(s));
 	return s.fn(s.arg);
 }

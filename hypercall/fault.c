@@ -7,10 +7,11 @@
  * fix-up; all other faults belong to the program and go on to what it had
  * installed: its handler, called with the mask, flags and registers that it would
  * have seen, or the default action, at the faulting instruction, so that a core
- * file shows what went wrong.
+ * file shows what went wrong.  But for the kernel's own mistakes, which no program's
+ * handler could make good: a line about where, then the default action.
  *
  * A program that installs a handler later would take ours away.  Whoever stands
- * between the program and sigaction(2) (hijack/) calls rumpuser_fault_action()
+ * between the program and sigaction(2) (hijack/) calls rumpuser_sigaction()
  * instead, which changes what ours goes on to; nobody can tell the difference.
  *
  * Limits: a fault while the signal is blocked kills, as the host has it.
@@ -38,12 +39,15 @@ static atomic_uint nranges;		/* those below are complete */
 static atomic_bool installed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* What the program has: for SIGSEGV, for SIGBUS.  A handler reads it without a
- * lock: seq is odd while it is written, with all signals blocked. */
+static const int sigs[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+#define NSIGS	(sizeof(sigs) / sizeof(sigs[0]))
+
+/* What the program has for each of them.  A handler reads it without a lock: seq is odd
+ * while it is written, with all signals blocked. */
 static struct {
 	struct hostsig_action act;
 	atomic_uint seq;
-} program[2];
+} program[NSIGS];
 
 /* What fault.h promises.  start is set last, and cleared first. */
 #define REPLACED	64
@@ -66,9 +70,14 @@ __asm__(
 "	syscall\n"
 "	.size	rumpuser_sigreturn, . - rumpuser_sigreturn\n");
 
-static int slot(int sig)
+/* Where sig, which is one of sigs, has its place. */
+static unsigned int slot(int sig)
 {
-	return sig == SIGBUS;
+	unsigned int i;
+
+	for (i = 0; i < NSIGS - 1 && sigs[i] != sig; i++)
+		;
+	return i;
 }
 
 static struct hostsig_action get_program(int sig)
@@ -158,6 +167,18 @@ static bool replace(const siginfo_t *info)
 	return false;
 }
 
+/* The kernel itself: RUMP_VERBOSE=1 and a core file tell more. */
+static void crash(int sig, siginfo_t *info, uintptr_t pc)
+{
+	char where[256];
+
+	if (rumpuser_symbol((const void *)pc, where, sizeof(where)))
+		where[0] = '\0';
+	rumpuser_warn("the kernel has crashed: SIG%s at address %p, in %s [%#lx]",
+	    sigabbrev_np(sig), info->si_addr, where[0] ? where : "unknown code", (long)pc);
+	take_default(sig, info);
+}
+
 static void handler(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *uc = context;
@@ -172,6 +193,10 @@ static void handler(int sig, siginfo_t *info, void *context)
 				uc->uc_mcontext.gregs[REG_RIP] = ranges[i].fixup;
 				return;
 			}
+		}
+		if (rumpuser_up && rumpuser_up->is_ours && rumpuser_up->is_ours(pc)) {
+			crash(sig, info, pc);
+			return;
 		}
 	}
 	pass_on(sig, info, uc);
@@ -196,14 +221,13 @@ static long install(int sig, const struct hostsig_action *prog, struct hostsig_a
 /* Ours, in front of the program's; once.  With the lock held. */
 static int install_all(void)
 {
-	static const int sigs[] = { SIGSEGV, SIGBUS };
 	struct hostsig_action old;
 	unsigned int i;
 	int err = 0;
 
 	if (atomic_load(&installed))
 		return 0;
-	for (i = 0; i < 2 && !err; i++) {
+	for (i = 0; i < NSIGS && !err; i++) {
 		err = hostsig_action(sigs[i], NULL, &old);
 		if (err)
 			break;
@@ -257,13 +281,13 @@ void fault_replace_end(void *start)
 			atomic_store(&replaced[i].start, 0);
 }
 
-int rumpuser_fault_action(int sig, const void *new, void *old)
+int fault_action(int sig, const struct hostsig_action *new, struct hostsig_action *old)
 {
 	struct hostsig_action prev;
 	uint64_t mask;
 	int err = 0;
 
-	if ((sig != SIGSEGV && sig != SIGBUS) || !atomic_load(&installed))
+	if (sigs[slot(sig)] != sig || !atomic_load(&installed))
 		return -ENOENT;
 	sigmask_block(&mask);		/* sigaction(2) may be called in handlers */
 	pthread_mutex_lock(&lock);
@@ -273,7 +297,7 @@ int rumpuser_fault_action(int sig, const void *new, void *old)
 		err = install(sig, new, NULL);
 	}
 	if (old)
-		*(struct hostsig_action *)old = prev;
+		*old = prev;
 	pthread_mutex_unlock(&lock);
 	sigmask_restore(&mask);
 	return err;

@@ -28,6 +28,15 @@ struct hostsig_action {
 /* (fault.c) Where a handler returns to: rt_sigreturn(2). */
 void rumpuser_sigreturn(void) __attribute__((visibility("hidden")));
 
+/*
+ * Of rumpuser_sigaction(), what concerns a fault (fault.c), and what ends the program
+ * (ending.c).  -ENOENT: sig is nothing of that.
+ */
+int fault_action(int sig, const struct hostsig_action *new, struct hostsig_action *old)
+    __attribute__((visibility("hidden")));
+int ending_action(int sig, const struct hostsig_action *new, struct hostsig_action *old)
+    __attribute__((visibility("hidden")));
+
 static inline long hostsig_action(int sig, const struct hostsig_action *act,
     struct hostsig_action *old)
 {

@@ -77,7 +77,7 @@ static void forget_program(int keep)
 
 	sigmask_block(&mask);
 	for (sig = 1; sig <= 64; sig++)
-		if (rumpuser_fault_action(sig, &dfl, NULL) == -ENOENT)
+		if (rumpuser_sigaction(sig, &dfl, NULL) == -ENOENT)
 			hostsig_action(sig, &dfl, NULL);
 	host(SYS_setsid, 0);
 	host(SYS_chdir, "/");

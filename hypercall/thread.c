@@ -42,14 +42,19 @@ static __thread unsigned int rounds;	/* of destructors, so far */
 static void thread_ends(void *set)
 {
 	void *host = registered;
+	uint64_t mask;
 
 	if (++rounds < ROUND) {
 		pthread_setspecific(key, set);
 		return;
 	}
 	registered = NULL;
-	if (host)
+	if (host) {
+		/* no handler is to run on top of this, or even leave it */
+		sigmask_block(&mask);
 		rumpuser_up->thread_exit(host);
+		sigmask_restore(&mask);
+	}
 }
 
 int thread_init(void)
@@ -72,8 +77,9 @@ void sigmask_block(uint64_t *old)
 	/* Linux's first real-time signal is 32; libc keeps those up to its own first. */
 	for (sig = 32; sig < SIGRTMIN; sig++)
 		set &= ~(1ULL << (sig - 1));
-	/* a helper may run a program's call, and meet a bad pointer (fault.c) */
-	set &= ~(1ULL << (SIGSEGV - 1) | 1ULL << (SIGBUS - 1));
+	/* a helper may run a program's call, and meet a bad pointer, or a mistake (fault.c) */
+	set &= ~(1ULL << (SIGSEGV - 1) | 1ULL << (SIGBUS - 1) | 1ULL << (SIGILL - 1) |
+	    1ULL << (SIGFPE - 1));
 	host(SYS_rt_sigprocmask, SIG_SETMASK, &set, old, sizeof(set));
 }
 

@@ -20,6 +20,11 @@ void client_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* 1: this is a child that shares its parent's memory (vfork). */
 int client_is_shared(void);
 
+/* Handlers wait until a call is over: one that has run ends no call. */
+extern int client_door;
+/* Then: one waits for this thread. */
+extern __thread volatile int client_signal;
+
 /* ---- session.c and remote.c: a server ---------------------------------------------- */
 
 int remote_init(const char *url);
@@ -34,6 +39,7 @@ void remote_exec_cancel(int shared, const struct rumpclient_exec *x);
 void remote_forget(void);
 void remote_setconnretry(int64_t seconds);
 void remote_on_lost(void (*fn)(void));
+void remote_interrupt(void);
 /* Our channel with number fd gets another one; fd is closed. */
 int remote_move_fd(int fd);
 
@@ -59,6 +65,11 @@ int embedded_up(void);
 struct rump_keeper;
 int embedded_keeper(struct rump_keeper *k);
 void embedded_joined(struct rump_keeper *k);
+void embedded_signal_door(void);
+void embedded_interrupt(void);
+void embedded_interrupt_end(void);
+/* -ENOENT: the kernel has nothing to do with sig. */
+long embedded_sigaction(int sig, const void *act, void *oact);
 /* The child of a fork: no call works if the parent's kernel had been loaded. */
 void embedded_forget(void);
 

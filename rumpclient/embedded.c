@@ -29,6 +29,8 @@ static int (*shutdown_fn)(void);
 static const volatile uint32_t *ending;	/* a signal is ending the process */
 static int (*keeper_fn)(struct rump_keeper *k);
 static void (*joined_fn)(struct rump_keeper *k);
+static void (*signal_door_fn)(void), (*interrupt_fn)(void), (*interrupt_end_fn)(void);
+static int (*sigaction_fn)(int sig, const void *act, void *oact);
 
 /*
  * By our own run path; or beside us, for programs in which somebody else's dlopen()
@@ -92,10 +94,19 @@ static int load(void)
 		joined_fn = (void (*)(struct rump_keeper *))dlsym(lib, "rump_pub_keeper_joined");
 		on_signals = (int (*)(void))dlsym(lib, "rump_pub_shutdown_on_signals");
 		ending = dlsym(lib, "rumpuser_ending");
-		if (!rump_syscall_fn || !init || !on_signals || !ending)
+		signal_door_fn = (void (*)(void))dlsym(lib, "rump_pub_signal_door");
+		interrupt_end_fn = (void (*)(void))dlsym(lib, "rump_pub_interrupt_end");
+		interrupt_fn = (void (*)(void))dlsym(lib, "rump_pub_interrupt");
+		sigaction_fn = (int (*)(int, const void *, void *))dlsym(lib, "rumpuser_sigaction");
+		if (!rump_syscall_fn || !init || !on_signals || !ending || !signal_door_fn ||
+		    !interrupt_fn || !interrupt_end_fn || !sigaction_fn)
 			err = -ENOSYS;
 		else
 			err = init();
+		if (!err && client_door)
+			signal_door_fn();
+		if (!err && client_signal)	/* since it began */
+			interrupt_fn();
 		if (!err)
 			take_umask();
 		if (!err)
@@ -138,6 +149,29 @@ long embedded_syscall(long nr, const long args[6])
 	if (__builtin_expect(*ending, 0))
 		wait_for_end();
 	return ret;
+}
+
+void embedded_signal_door(void)
+{
+	if (atomic_load(&state) == LOADED)
+		signal_door_fn();
+}
+
+void embedded_interrupt(void)
+{
+	if (interrupt_fn)
+		interrupt_fn();
+}
+
+void embedded_interrupt_end(void)
+{
+	if (interrupt_end_fn)
+		interrupt_end_fn();
+}
+
+long embedded_sigaction(int sig, const void *act, void *oact)
+{
+	return sigaction_fn ? sigaction_fn(sig, act, oact) : -ENOENT;
 }
 
 int embedded_owns_fd(int fd)

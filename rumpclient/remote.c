@@ -7,7 +7,10 @@
  *
  * A handler that was installed without SA_RESTART ends the host's recv() with
  * EINTR; the server is told then, and its answer, which is EINTR in turn unless
- * the call was just done, is waited for.
+ * the call was just done, is waited for.  Where handlers wait until the call is over
+ * (rumpclient_signal_door()), it is for the one in front of them to tell the server, if we are
+ * waiting; else we do so when we come to that.  No wait need be ended for it: the answer
+ * will come.
  */
 #include <errno.h>
 #include <poll.h>
@@ -156,7 +159,7 @@ static int take_reply(struct in *in, long *ret)
 	return 0;
 }
 
-/* A signal handler ran while we waited: the server is told, once. */
+/* The server is told that a signal is there, once. */
 static int tell_interrupt(const struct chan *c, uint64_t reqno, int *interrupted)
 {
 	struct rump_sp_hdr intr = {
@@ -178,6 +181,12 @@ struct wait {
 	int *passed;			/* a descriptor that comes along; NULL: none is wanted */
 };
 
+/* A host call of ours was ended by a handler. */
+static int handler_ran(const struct wait *w)
+{
+	return client_door ? 0 : tell_interrupt(w->c, w->reqno, w->interrupted);
+}
+
 /*
  * Until something can be read from the socket; where that is not to be restarted, a
  * recv(), which would be, is too much.
@@ -188,7 +197,7 @@ static int poll_first(const struct wait *w)
 
 	if (w->restarts || host(SYS_poll, &pfd, 1, -1) != -EINTR)
 		return 0;
-	return tell_interrupt(w->c, w->reqno, w->interrupted);
+	return handler_ran(w);
 }
 
 /* As recv(2); a descriptor that comes along goes to *passed. */
@@ -221,7 +230,7 @@ static int await_socket(const struct wait *w, struct in *in, size_t fixed, size_
 	while (!err && in->have < fixed) {
 		r = receive(w, in->buf + in->have, fixed + more - in->have);
 		if (r == -EINTR)
-			err = tell_interrupt(w->c, w->reqno, w->interrupted);
+			err = handler_ran(w);
 		else if (r <= 0)
 			err = r ? r : -ECONNRESET;
 		else
@@ -230,11 +239,35 @@ static int await_socket(const struct wait *w, struct in *in, size_t fixed, size_
 	return err;
 }
 
+static __thread const struct wait *volatile waiting;	/* for a call, since it is sent */
+
+void remote_interrupt(void)
+{
+	const struct wait *w = waiting;
+
+	if (w)
+		tell_interrupt(w->c, w->reqno, w->interrupted);
+}
+
+/* From here to await_end() remote_interrupt() does it; what came before, we do. */
+static int await_begin(const struct wait *w)
+{
+	waiting = w;
+	atomic_signal_fence(memory_order_seq_cst);
+	return client_signal ? tell_interrupt(w->c, w->reqno, w->interrupted) : 0;
+}
+
+static void await_end(void)
+{
+	waiting = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 /*
  * Waits for the first bytes of an answer, fixed bytes long, and a little more if
  * it is there.
  */
-static int await(const struct wait *w, struct in *in, size_t fixed, size_t more)
+static int await_answer(const struct wait *w, struct in *in, size_t fixed, size_t more)
 {
 	const struct rump_sp_hdr *hdr = (const void *)in->buf;
 	int err = 1;
@@ -244,7 +277,7 @@ static int await(const struct wait *w, struct in *in, size_t fixed, size_t more)
 	in->have = in->pos = 0;
 	if (w->c->ring) {
 		while ((err = ring_await(w->c, w->restarts)) == -EINTR) {
-			err = tell_interrupt(w->c, w->reqno, w->interrupted);
+			err = handler_ran(w);
 			if (err)
 				return err;
 		}
@@ -261,6 +294,16 @@ static int await(const struct wait *w, struct in *in, size_t fixed, size_t more)
 	in->len = in->left = hdr->len;
 	consume(in, fixed);
 	return 0;
+}
+
+static int await(const struct wait *w, struct in *in, size_t fixed, size_t more)
+{
+	int err = await_begin(w);
+
+	if (!err)
+		err = await_answer(w, in, fixed, more);
+	await_end();
+	return err;
 }
 
 /* Calls that end with EINTR also after a handler with SA_RESTART (signal(7)). */
@@ -387,7 +430,7 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 	struct in in;
 	int err, aborted, interrupted = 0;
 	struct wait w = {
-		.c = c, .reqno = ++c->reqno, .restarts = !never_restarts(nr),
+		.c = c, .reqno = ++c->reqno, .restarts = client_door || !never_restarts(nr),
 		.interrupted = &interrupted, .passed = passed,
 	};
 
@@ -451,7 +494,7 @@ long remote_syscall(long nr, const long args[6], int farfd)
 		return -EBADF;
 	err = chan_get(&c);
 	if (err) {
-		ret = err == -EINTR ? err : -ENOTCONN;
+		ret = err == -EINTR ? -RUMP_ERESTARTSYS : -ENOTCONN;
 		goto out;
 	}
 	if (life != session_life() && marshal_has_fds(nr)) {
@@ -482,6 +525,8 @@ out:
 		host(SYS_close, passfd);
 	if (farfd >= 0)
 		host(SYS_close, farfd);
+	if (!client_door && ret <= -RUMP_ERESTARTSYS && ret >= -RUMP_ERESTARTBLOCK)
+		ret = -EINTR;
 	return ret;
 }
 

@@ -12,8 +12,9 @@
  * often if that was in vain lately; then in a futex, for NAP_NS; then at the socket, which
  * also tells of the server's end.
  *
- * Limit: a signal handler that runs between two of these waits, which is soon after the
- * call has begun, does not end the call, as one that runs just before it does not.
+ * Limit: without rumpclient_signal_door(), a signal handler that runs between two of these
+ * waits, which is soon after the call has begun, does not end the call, as one that runs just
+ * before it does not.
  */
 #include <errno.h>
 #include <fcntl.h>

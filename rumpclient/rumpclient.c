@@ -98,6 +98,40 @@ int rumpclient_is_up(void)
 	return mode == REMOTE || (mode == EMBEDDED && embedded_up());
 }
 
+/* ---- signals that wait until a call is over ------------------------------------------- */
+
+int client_door;
+__thread volatile int client_signal;
+
+void rumpclient_signal_door(void)
+{
+	client_door = 1;
+	embedded_signal_door();
+}
+
+void rumpclient_interrupt(void)
+{
+	client_signal = 1;
+	if (mode == REMOTE)
+		remote_interrupt();
+	else if (mode == EMBEDDED)
+		embedded_interrupt();
+}
+
+void rumpclient_interrupt_end(void)
+{
+	client_signal = 0;
+	if (mode == EMBEDDED)
+		embedded_interrupt_end();
+}
+
+long rumpclient_sigaction(int sig, const void *act, void *oact)
+{
+	long ret = mode == EMBEDDED ? embedded_sigaction(sig, act, oact) : -ENOENT;
+
+	return ret == -ENOENT ? host(SYS_rt_sigaction, sig, act, oact, sizeof(uint64_t)) : ret;
+}
+
 static void check_process(void)
 {
 	if (__builtin_expect(atomic_load_explicit(&process->same, memory_order_relaxed), 1))

@@ -470,6 +470,7 @@ int remote_move_fd(int fd)
 
 static void thread_ends(void *round)
 {
+	uint64_t all = ~0ULL, mask;
 	unsigned int i;
 	int fd, last;
 
@@ -477,6 +478,8 @@ static void thread_ends(void *round)
 	if ((uintptr_t)round < ROUNDS &&
 	    pthread_setspecific(key, (void *)((uintptr_t)round + 1)) == 0)
 		return;
+	/* No handler is to run on top of this, or even leave it. */
+	host(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &mask, sizeof(mask));
 	for (i = 0; i < DEPTH; i++) {
 		fd = chan_leave(&self.chan[i], &last);
 		if (last)
@@ -486,6 +489,7 @@ static void thread_ends(void *round)
 		host(SYS_munmap, self.bounce, BOUNCE);
 	self.bounce = NULL;
 	self.registered = 0;
+	host(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &mask, NULL, sizeof(mask));
 }
 
 static void register_thread(void)

@@ -126,6 +126,15 @@ struct rump_keeper {
 int rump_pub_keeper(struct rump_keeper *k);
 void rump_pub_keeper_joined(struct rump_keeper *k);
 
+/*
+ * For whoever keeps the program's signal handlers back while a thread is in a call:
+ * rumpclient_signal_door() and its companions (<rump/rumpclient.h>).  A handler on top of a
+ * call makes none itself: -EBUSY.
+ */
+void rump_pub_signal_door(void);
+void rump_pub_interrupt(void);
+void rump_pub_interrupt_end(void);
+
 /* Unmounts all file systems, writes everything back, ends the kernel's work;
  * later calls return -ESHUTDOWN.  Does nothing where no kernel has been booted. */
 int rump_pub_shutdown(void);

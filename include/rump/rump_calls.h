@@ -16,6 +16,16 @@
 #define RUMP_EMOVED		4000
 
 /*
+ * Results of any call for a caller that minds signals itself (rump_pub_signal_door(); each
+ * client of a server): a signal has ended it.  If no handler has run, or for the first one
+ * if it has SA_RESTART, the same call is to be made again; for the last one,
+ * restart_syscall(2) instead.  Else it is EINTR.  The values are Linux's own.
+ */
+#define RUMP_ERESTARTSYS	512
+#define RUMP_ERESTARTNOHAND	514
+#define RUMP_ERESTARTBLOCK	516
+
+/*
  * fd_attach(int rfd, int farfd): farfd, one end of an AF_UNIX socketpair of the
  * host, becomes the far end of the placeholder of rump descriptor rfd.  The
  * kernel owns farfd from now on, also when the call fails.  The placeholder

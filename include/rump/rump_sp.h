@@ -19,8 +19,8 @@
  *	COPY_REPLY		->
  *				<-	REPLY
  *
- * Only INTERRUPT (a signal handler ran: the call is to return -EINTR) may be
- * sent while a SYSCALL is not answered yet; it has no answer of its own.
+ * Only INTERRUPT (a signal handler ran, or waits: the call is to end, with -EINTR or one
+ * of -RUMP_ERESTARTSYS and its like, rump_calls.h) may be sent while a SYSCALL is not answered yet; it has no answer of its own.
  *
  * Exec.  A program that is about to execute another one opens a connection that
  * is not close-on-exec, says HELLO with kind EXEC on it, and gets a HELLO_REPLY: this
@@ -49,7 +49,7 @@
 #include <stdint.h>
 #endif
 
-#define RUMP_SP_VERSION		1
+#define RUMP_SP_VERSION		2
 #define RUMP_SP_MAGIC		"RUMP-SP\n"	/* 8 bytes, without the NUL */
 #define RUMP_SP_MACHINE		"x86_64"
 
@@ -185,19 +185,19 @@ struct rump_sp_out {
 
 struct rump_sp_sig {
 	int32_t signo, code, error;
-	uint32_t reserved;	/* 0 */
+	uint32_t process;	/* 1: for the process, not the thread */
 	uint64_t value;
 };
 
 /*
  * REPLY.  That of RUMP_CALL_MAP brings the descriptor (hdr.nfds), if it succeeds, and so goes
  * over the socket.  Outs follow; then the signals that the call raised (SIGPIPE, ...),
- * to be raised at the client's thread; then the data of the outs, in their
+ * to be raised at the client's thread, or its process; then the data of the outs, in their
  * order, with gaps that mean nothing; then padding.
  */
 struct rump_sp_reply {
 	struct rump_sp_hdr hdr;
-	int64_t ret;		/* value or -errno */
+	int64_t ret;		/* value or -errno, -RUMP_ERESTART... */
 	uint16_t nouts;		/* at most RUMP_SP_OUTS_MAX */
 	uint16_t nsigs;		/* at most RUMP_SP_SIGS_MAX */
 	uint32_t early;		/* of struct rump_sp_ring's progress: bytes that still hold */

@@ -38,7 +38,7 @@ int rumpclient_is_up(void);
  * Makes a system call of the rump kernel, as the calling thread (which becomes
  * a task of this process there at its first call).  Number and arguments are
  * those of the host's ABI; pointers are this process's.  -EINTR: a signal
- * handler ran; -ENOTCONN: the server is gone (rumpclient_setconnretry()).
+ * handler ran (but see rumpclient_signal_door()); -ENOTCONN: the server is gone (rumpclient_setconnretry()).
  */
 long rumpclient_syscall(long nr, const long args[6]);
 
@@ -122,6 +122,19 @@ void rumpclient_on_lost(void (*fn)(void));
  * nothing to do; -errno: it stays here.
  */
 int rumpclient_handover(void);
+
+/*
+ * For whoever keeps the program's signal handlers back while a thread is in a call (hijack/
+ * does).  signal_door, once: a handler that runs all the same ends no call, and a call that
+ * a signal has ended returns one of -RUMP_ERESTART... (rump_calls.h) where Linux would have
+ * it made again.  interrupt, from a signal handler, in the midst of anything: this thread's
+ * call under way, and all until interrupt_end, end early instead of waiting.  sigaction:
+ * rt_sigaction(2), with struct kernel_sigaction, past handlers that the kernel has for itself.
+ */
+void rumpclient_signal_door(void);
+void rumpclient_interrupt(void);
+void rumpclient_interrupt_end(void);
+long rumpclient_sigaction(int sig, const void *act, void *oact);
 
 /* The process is about to exit: an embedded kernel that was booted writes
  * everything back and unmounts.  Nothing for a server's client. */

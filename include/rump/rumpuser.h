@@ -59,6 +59,9 @@ struct rumpuser_upcalls {
 	void (*net_ready)(void *cookie);
 	/* A request that rumpuser_net_submit() took was carried out. */
 	void (*net_done)(struct rumpuser_net_request *req);
+	/* 1: the calling thread is in the kernel, and pc not in a handler of the program's
+	 * that runs on top of that.  In a signal handler. */
+	int (*is_ours)(uintptr_t pc);
 };
 
 /*
@@ -141,17 +144,18 @@ void rumpuser_code_free(void *p, size_t size);
 
 /*
  * Fault fix-up.  A SIGSEGV or SIGBUS whose program counter lies in
- * [start, end) resumes at fixup with all other registers kept; every other
- * fault goes to the handler that the program had before.
+ * [start, end) resumes at fixup with all other registers kept; one that upcalls->is_ours()
+ * says is the kernel's own ends the process, with a line about it; every other fault,
+ * also SIGILL and SIGFPE, goes to the handler that the program had before.
  */
 int rumpuser_fault_fixup(const void *start, const void *end, const void *fixup);
 /*
- * sigaction(2) for SIGSEGV and SIGBUS, for whoever interposes it in the
- * program: changes what those other faults go to and leaves the fix-up in
- * place.  act and oact are the host's struct kernel_sigaction, or NULL.
- * -ENOENT: no fix-up is installed for sig, use the host's own call.
+ * sigaction(2) for whoever interposes it in the program: what a fault that is none of ours
+ * goes to, the fix-up being left in place; and the signals of rumpuser_end_on_signals(),
+ * whose handlers are not to be seen.  act and oact are the host's struct kernel_sigaction, or
+ * NULL.  -ENOENT: sig concerns nothing here, use the host's own call.
  */
-int rumpuser_fault_action(int sig, const void *act, void *oact);
+int rumpuser_sigaction(int sig, const void *act, void *oact);
 
 /* 1: host descriptor fd is one of ours; the program must not close it. */
 int rumpuser_owns_fd(int fd);
@@ -221,12 +225,17 @@ int64_t rumpuser_clock_real(void);
 
 /* ---- signals of the embedded kernel's own process ------------------------ */
 
-/* Raises sig at the calling thread; si_code, si_errno and value (si_value, or si_addr where si_code > 0) as given. */
-void rumpuser_raise(int sig, int si_code, int si_errno, uint64_t value);
+/*
+ * Raises sig at thread tid of this process (0: at any, as the host chooses); si_code, si_errno
+ * and value (si_value, or si_addr where si_code > 0) as given, but for codes from 0 on where
+ * tid is not the caller: then it is one of kill(2) or tgkill(2).
+ */
+void rumpuser_raise(int tid, int sig, int si_code, int si_errno, uint64_t value);
 /*
  * From now on a signal that would end the process (SIGTERM, SIGINT and others whose action
  * is the default) sets rumpuser_ending to its number, has fn called, on a thread made for
- * it, and ends the process then.  Once.
+ * it, and ends the process then; at once if fn has not returned after a minute, or if a
+ * second signal comes when it was at work for three seconds.  Once.
  */
 int rumpuser_end_on_signals(void (*fn)(void));
 extern uint32_t rumpuser_ending;

@@ -151,8 +151,8 @@ atf_test_case exports
 exports_body() {
 	{
 		sed -n 's/^[FA](\([^,]*\),.*/\1/p' "$TOP/hijack/wrappers.def"
-		printf '%s\n' __fdelt_chk __fdelt_warn __clone __vfork clone daemon fork forkpty io_submit \
-		    pthread_create vfork
+		printf '%s\n' __clone __fdelt_chk __fdelt_warn __sysv_signal __vfork bsd_signal clone \
+		    daemon fork forkpty io_submit pthread_create sigaction signal ssignal sysv_signal vfork
 	} | sort >expected
 	nm -D --defined-only "$B/hijack/librumphijack.so" | sed 's/.* //' | sort >names
 	atf_check diff expected names

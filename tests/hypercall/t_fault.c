@@ -108,16 +108,16 @@ ATF_TC_BODY(handler_later, tc)
 {
 	struct kernel_action new = { program_handler, SA_SIGINFO | SA_NODEFER, NULL, 0 }, old;
 
-	ATF_CHECK_EQ(-ENOENT, rumpuser_fault_action(SIGSEGV, &new, &old));
+	ATF_CHECK_EQ(-ENOENT, rumpuser_sigaction(SIGSEGV, &new, &old));
 	install();
-	ATF_CHECK_EQ(-ENOENT, rumpuser_fault_action(SIGUSR1, &new, &old));
-	ATF_REQUIRE_EQ(0, rumpuser_fault_action(SIGSEGV, &new, &old));
+	ATF_CHECK_EQ(-ENOENT, rumpuser_sigaction(SIGUSR1, &new, &old));
+	ATF_REQUIRE_EQ(0, rumpuser_sigaction(SIGSEGV, &new, &old));
 	ATF_CHECK_EQ(NULL, old.handler);
 	fault_here((void *)48);
 	ATF_CHECK_EQ((void *)48, got_addr);
 	ATF_CHECK_EQ(0, got_blocked);
 	ATF_CHECK_EQ(-EFAULT, peek(NULL));
-	ATF_REQUIRE_EQ(0, rumpuser_fault_action(SIGSEGV, NULL, &old));
+	ATF_REQUIRE_EQ(0, rumpuser_sigaction(SIGSEGV, NULL, &old));
 	ATF_CHECK_EQ((void *)program_handler, old.handler);
 	ATF_CHECK_EQ(SA_SIGINFO | SA_NODEFER, old.flags);
 }
@@ -152,7 +152,7 @@ static void by_ignored_fault(void)
 {
 	struct kernel_action ignore = { SIG_IGN, 0, NULL, 0 };
 
-	rumpuser_fault_action(SIGSEGV, &ignore, NULL);
+	rumpuser_sigaction(SIGSEGV, &ignore, NULL);
 	by_kill();			/* survived */
 	by_fault();
 }
@@ -161,7 +161,7 @@ static void by_second_of_resethand(void)
 {
 	struct kernel_action once = { program_handler, SA_SIGINFO | SA_RESETHAND, NULL, 0 };
 
-	rumpuser_fault_action(SIGSEGV, &once, NULL);
+	rumpuser_sigaction(SIGSEGV, &once, NULL);
 	fault_here((void *)16);
 	if (got_addr != (void *)16)
 		_exit(1);
@@ -196,11 +196,11 @@ ATF_TC_BODY(raise_with_info, tc)
 	struct sigaction sa = { .sa_sigaction = on_raise, .sa_flags = SA_SIGINFO };
 
 	sigaction(SIGPIPE, &sa, NULL);
-	rumpuser_raise(SIGPIPE, SI_QUEUE, 0, 0x123456789abcdefULL);
+	rumpuser_raise(gettid(), SIGPIPE, SI_QUEUE, 0, 0x123456789abcdefULL);
 	ATF_CHECK_EQ(SI_QUEUE, raised_code);
 	ATF_CHECK_EQ(getpid(), raised_pid);
 	ATF_CHECK_EQ(0x123456789abcdefULL, raised_value);
-	rumpuser_raise(SIGPIPE, SI_USER, 0, 0);
+	rumpuser_raise(gettid(), SIGPIPE, SI_USER, 0, 0);
 	ATF_CHECK_EQ(SI_USER, raised_code);
 }
 

@@ -327,6 +327,24 @@ void rumpclient_shutdown(void)
 {
 }
 
+void rumpclient_signal_door(void)
+{
+}
+
+/* What is blocked here is so in the host, which a handler ends by itself if it may. */
+void rumpclient_interrupt(void)
+{
+}
+
+void rumpclient_interrupt_end(void)
+{
+}
+
+long rumpclient_sigaction(int sig, const void *act, void *oact)
+{
+	return host(SYS_rt_sigaction, sig, act, oact, sizeof(uint64_t));
+}
+
 API int rumpclient_owns_fd(int fd)
 {
 	return fd >= BASE;

@@ -9,7 +9,7 @@
 #include <linux/linkage.h>
 #include <asm/thread_info.h>
 
-	/* The carrier's vCPU and the thread's struct rump_host. */
+	/* The carrier's vCPU, the thread's struct rump_host, and whether a signal waits there. */
 	.section .tbss, "awT", @nobits
 	.balign	8
 	.globl	rump_tls_vcpu, rump_tls_host
@@ -21,6 +21,12 @@ rump_tls_vcpu:
 	.type	rump_tls_host, @object
 	.size	rump_tls_host, 8
 rump_tls_host:
+	.zero	8
+	.globl	rump_tls_signal
+	.hidden	rump_tls_signal
+	.type	rump_tls_signal, @object
+	.size	rump_tls_signal, 8
+rump_tls_signal:
 	.zero	8
 
 	.text

@@ -7,10 +7,14 @@
  * for host threads that have no task yet; process 1 is the agent for new
  * processes.  All children are process 1's, which reaps them by ignoring SIGCHLD.
  *
+ * The agent also hears of each signal for its process, by the queue that signalfd(2) has
+ * for that, and has those looked at that came for a thread which is outside (syscall.c).
+ *
  * Limits: gettid() of a process's first thread is its pid, other threads (and the
  * agent) get ids of their own unless the host's are free here.
  */
 #include <linux/completion.h>
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/kref.h>
 #include <linux/oom.h>
@@ -38,6 +42,9 @@ struct rump_proc {
 	struct completion	begun;		/* agent is set */
 	bool			ending;		/* the agent is to go */
 	bool			gone;		/* it takes no more work (under lock) */
+	bool			signalled;	/* it is to look at the threads */
+	atomic_t		nlwps;		/* host threads among its tasks */
+	wait_queue_entry_t	signals;
 	spinlock_t		lock;
 };
 
@@ -87,12 +94,41 @@ static void run_requests(struct llist_node *list)
 		req->fn(req);
 }
 
+/* A signal was sent to a task of the process.  (Under its siglock.) */
+static int on_signal(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	struct rump_proc *p = container_of(wait, struct rump_proc, signals);
+
+	if (!atomic_read(&p->nlwps))
+		return 0;
+	WRITE_ONCE(p->signalled, true);
+	return default_wake_function(wait, mode, sync, key);
+}
+
+/* Those that are parked outside take their signals.  Who sends one holds the lock. */
+static void look_at_signals(void)
+{
+	struct task_struct *t;
+
+	spin_lock_irq(&current->sighand->siglock);
+	for_each_thread(current, t)
+		if (t->thread.lwp && rump_signal_due(t))
+			wake_up_state(t, TASK_PARKED);
+	spin_unlock_irq(&current->sighand->siglock);
+}
+
 static void agent_loop(struct rump_proc *p)
 {
 	struct llist_node *list;
 
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(p->signalled)) {
+			__set_current_state(TASK_RUNNING);
+			WRITE_ONCE(p->signalled, false);
+			look_at_signals();
+			continue;
+		}
 		list = llist_del_all(&p->reqs);
 		if (!list) {
 			if (p->ending || fatal_signal_pending(current))
@@ -150,9 +186,13 @@ static int agent_main(void *arg)
 	struct llist_node *list;
 
 	p->agent = get_task_struct(current);
+	init_waitqueue_func_entry(&p->signals, on_signal);
+	p->signals.private = current;
+	add_wait_queue(&current->sighand->signalfd_wqh, &p->signals);
 	complete(&p->begun);
 	block_signals();
 	agent_loop(p);
+	remove_wait_queue(&current->sighand->signalfd_wqh, &p->signals);
 	spin_lock_irq(&p->lock);
 	p->gone = true;
 	list = llist_del_all(&p->reqs);
@@ -303,6 +343,17 @@ struct attach {
 	char			comm[TASK_COMM_LEN];
 };
 
+void rump_take_credentials(void)
+{
+	struct cred *new;
+
+	if (current->cred == current->group_leader->cred)
+		return;
+	new = prepare_kernel_cred(current->group_leader);
+	if (new)
+		commit_creds(new);
+}
+
 /* In the new task: it is req->host from now on. */
 static int lwp_first(void *arg)
 {
@@ -310,6 +361,7 @@ static int lwp_first(void *arg)
 	struct rump_host *h = a->host;
 	struct rump_lwp *lwp = kzalloc(sizeof(*lwp), GFP_KERNEL);
 
+	rump_take_credentials();
 	a->ret = -ENOMEM;
 	if (lwp) {
 		lwp->task = current;
@@ -317,6 +369,7 @@ static int lwp_first(void *arg)
 		lwp->last = this_vcpu();
 		lwp->host = h;
 		current->thread.lwp = lwp;
+		atomic_inc(&current->thread.proc->nlwps);
 		a->lwp = lwp;
 		a->ret = 0;
 	}
@@ -403,6 +456,8 @@ static int attach(struct rump_host *h, struct rump_proc *p, void (*fn)(struct ru
 
 	rumpuser_getcomm(a.comm, sizeof(a.comm));
 	rumpuser_thread_register(h);
+	h->tid = a.tid;
+	h->interrupt = 0;
 	/* a handler may have left a call by siglongjmp(): nobody waits there any more */
 	rump_host_clear(h, HOST_WAITING | HOST_ASLEEP | HOST_KICK);
 	rump_spawn_post(&a.spawn);
@@ -457,6 +512,7 @@ void rump_lwp_free_task(void)
 
 	current->thread.lwp = NULL;
 	current->thread.sigs = NULL;
+	atomic_dec(&current->thread.proc->nlwps);
 	kfree(lwp);
 	h->lwp = NULL;
 	if (h == this_host())
@@ -476,6 +532,7 @@ void rump_lwp_exit(struct task_struct *t)
 		struct rump_host *h = lwp->host;
 
 		t->thread.lwp = NULL;
+		atomic_dec(&p->nlwps);
 		if (h) {
 			h->lwp = NULL;
 			if (h == this_host())

@@ -62,7 +62,8 @@ struct rump_host {
 	bool			in_call;
 	s64			left;		/* when leaving was set, ns */
 	u32			queued;		/* is in a vcpu->wakers */
-	u32			interrupt;	/* a signal handler ran while it waited */
+	u32			interrupt;	/* its call is to end early; see wake_wakers() */
+	int			tid;		/* on the host */
 	struct vcpu		*grant;
 	struct vcpu		*own;		/* a helper thread's vCPU */
 	struct rump_host	*next;		/* in vcpu->wakers, or free */
@@ -89,6 +90,20 @@ static __always_inline struct rump_host *this_host(void)
 		     "movq %%fs:(%0), %0" : "=r" (h));
 	return h;
 }
+/* A signal waits at the thread's door: its call is to end, the next one need not begin. */
+static __always_inline unsigned long this_signal(void)
+{
+	unsigned long n;
+
+	asm volatile("movq rump_tls_signal@gottpoff(%%rip), %0\n\t"
+		     "movq %%fs:(%0), %0" : "=r" (n));
+	return n;
+}
+static __always_inline void set_this_signal(unsigned long n)
+{
+	asm volatile("movq rump_tls_signal@gottpoff(%%rip), %%rax\n\t"
+		     "movq %0, %%fs:(%%rax)" : : "r" (n) : "rax", "memory");
+}
 struct rump_host *rump_host_get(void);
 struct rump_host *rump_host_at(unsigned int i);
 void rump_host_put(struct rump_host *h);
@@ -96,6 +111,7 @@ void rump_host_post(struct rump_host *h, u32 bit);
 u32 rump_host_clear(struct rump_host *h, u32 bits);
 void rump_host_await(struct rump_host *h, u32 bit);
 void rump_host_call(struct rump_host *h, struct rump_call *c);
+void rump_host_interrupt(struct rump_host *h);
 void rump_vcpu_idle(void);
 int rump_vcpu_start(unsigned int cpu, struct task_struct *idle);
 void rump_vcpu_boot(struct rump_host *h, void (*fn)(void *));
@@ -146,6 +162,13 @@ int rump_door_enter(struct rump_host *h);
 enum rump_door { DOOR_OPEN, DOOR_SHUT, DOOR_MOVING, DOOR_MOVED };
 void rump_door_set(enum rump_door state);
 void rump_signals_init(void);
+extern bool rump_signal_door;	/* handlers wait until their thread has left the kernel */
+RUMP_PUBLIC void rump_pub_signal_door(void);
+RUMP_PUBLIC void rump_pub_interrupt(void);
+RUMP_PUBLIC void rump_pub_interrupt_end(void);
+/* Is there a signal for t, which is outside, that its program should get now?  It does. */
+bool rump_signal_due(struct task_struct *t);
+void rump_signal_outside(struct rump_lwp *lwp);
 
 /* direct.c */
 asmlinkage long rump_sys_fcntl(unsigned int fd, unsigned int cmd, unsigned long arg);

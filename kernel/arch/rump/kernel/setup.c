@@ -15,6 +15,7 @@
 #include <linux/start_kernel.h>
 #include <linux/sysctl.h>
 #include <asm/archrandom.h>
+#include <asm/sections.h>
 #include <asm/setup.h>
 #include <rump/rumpuser.h>
 #include "../../../lib/rumpk.h"
@@ -28,6 +29,13 @@ static struct rumpk_params params;
 
 /* ---- boot ------------------------------------------------------------------------ */
 
+/* A program's handler may run on top of a call, but not if handlers wait until it is over. */
+static int is_ours(uintptr_t pc)
+{
+	return this_vcpu() && (rump_signal_door ||
+			       (pc >= (uintptr_t)_stext && pc < (uintptr_t)_etext));
+}
+
 static const struct rumpuser_upcalls upcalls = {
 	.blk_done	= rump_blk_done,
 	.dir_done	= rump_dir_done,
@@ -35,6 +43,7 @@ static const struct rumpuser_upcalls upcalls = {
 	.ph_gone	= rump_ph_gone,
 	.net_ready	= rump_net_ready,
 	.net_done	= rump_net_done,
+	.is_ours	= is_ours,
 };
 
 static void __ref boot(void *unused)

@@ -203,6 +203,7 @@ static int send_reply(struct sp_task *st, long ret)
 		*sig++ = (struct rump_sp_sig){
 			.signo = st->sigs.s[i].signo, .code = st->sigs.s[i].code,
 			.error = st->sigs.s[i].err, .value = st->sigs.s[i].value,
+			.process = st->sigs.s[i].process,
 		};
 	len = (char *)sig - (char *)r;
 	st->iov[0] = (struct rumpuser_iovec){ r, len };

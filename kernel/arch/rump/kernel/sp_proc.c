@@ -283,21 +283,9 @@ static int guest_main(void *arg)
 	return 0;
 }
 
-/* The agent made it, whose credentials are those that the process began with. */
-static void take_credentials(void)
-{
-	struct cred *new;
-
-	if (current->cred == current->group_leader->cred)
-		return;
-	new = prepare_kernel_cred(current->group_leader);
-	if (new)
-		commit_creds(new);
-}
-
 static int thread_main(void *arg)
 {
-	take_credentials();
+	rump_take_credentials();
 	sp_serve(arg);
 	return 0;
 }

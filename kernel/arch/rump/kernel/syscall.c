@@ -108,22 +108,29 @@ void rump_signals_init(void)
 	spin_unlock_irq(&sh->siglock);
 }
 
+bool rump_signal_door;
+
 /* Takes the signals that are pending; true: the call is not to be restarted. */
 static bool take_signals(void)
 {
 	struct rump_signals *s = current->thread.sigs;
 	bool eintr = false;
 	struct ksignal ksig;
+	sigset_t own;
 
 	if (current->thread.interrupted) {
 		current->thread.interrupted = false;
 		eintr = true;
 	}
-	while ((!s || s->n < RUMP_NSIGS) && get_signal(&ksig)) {
-		if (current->thread.remote || !rumpuser_sig_restarts(ksig.sig))
+	while (!s || s->n < RUMP_NSIGS) {
+		own = current->pending.signal;
+		if (!get_signal(&ksig))
+			break;
+		if (current->thread.remote || rump_signal_door || !rumpuser_sig_restarts(ksig.sig))
 			eintr = true;
 		if (!s)
 			continue;
+		s->s[s->n].process = !sigismember(&own, ksig.sig);
 		s->s[s->n].signo = ksig.sig;
 		s->s[s->n].code = ksig.info.si_code;
 		s->s[s->n].err = ksig.info.si_errno;
@@ -166,8 +173,8 @@ static long exit_work(long ret, bool *restart)
 	case -ERESTARTNOHAND:
 	case -ERESTART_RESTARTBLOCK:
 	case -ERESTARTSYS:
-		if (eintr)
-			return -EINTR;
+		if (eintr)	/* the caller's to decide, if it minds signals */
+			return current->thread.remote || rump_signal_door ? ret : -EINTR;
 		fallthrough;
 	case -ERESTARTNOINTR:
 		*restart = true;
@@ -236,7 +243,81 @@ static void raise_signals(const struct rump_signals *s)
 	unsigned int i;
 
 	for (i = 0; i < s->n; i++)
-		rumpuser_raise(s->s[i].signo, s->s[i].code, s->s[i].err, s->s[i].value);
+		rumpuser_raise(s->s[i].process ? 0 : rumpuser_gettid(), s->s[i].signo, s->s[i].code,
+			       s->s[i].err, s->s[i].value);
+}
+
+/* ---- the program's own signals --------------------------------------------------------- */
+
+RUMP_PUBLIC void rump_pub_signal_door(void)
+{
+	rump_signal_door = true;
+}
+
+RUMP_PUBLIC void rump_pub_interrupt(void)
+{
+	struct rump_host *h = this_host();
+
+	set_this_signal(1);
+	barrier();
+	if (h && READ_ONCE(h->in_call))
+		rump_host_interrupt(h);
+}
+
+RUMP_PUBLIC void rump_pub_interrupt_end(void)
+{
+	set_this_signal(0);
+}
+
+/* In the thread's task: what came too late for its call is not to end another one. */
+static long forget_interrupt(void *host)
+{
+	struct rump_host *h = host;
+
+	while (smp_load_acquire(&h->interrupt))
+		cpu_relax();
+	current->thread.interrupted = false;
+	clear_notify_signal();
+	return 0;
+}
+
+/* ---- signals for a program that makes no call ------------------------------------------- */
+
+static bool due(const sigset_t *set, const sigset_t *blocked)
+{
+	return set->sig[0] & ~blocked->sig[0] & ~(sigmask(SIGKILL) | sigmask(SIGSTOP));
+}
+
+bool rump_signal_due(struct task_struct *t)
+{
+	return unlikely(task_sigpending(t)) && !__fatal_signal_pending(t) &&
+	    (due(&t->pending.signal, &t->blocked) ||
+	     due(&t->signal->shared_pending.signal, &t->blocked));
+}
+
+/*
+ * On lwp's kernel stack, whoever carries it; its thread is elsewhere.  In the host's
+ * process, or thread, that the signal is for, a handler then runs as for any other.
+ */
+void rump_signal_outside(struct rump_lwp *lwp)
+{
+	kernel_siginfo_t info;
+	struct rump_host *h;
+	sigset_t skip;
+	enum pid_type type;
+	int sig;
+
+	do {
+		spin_lock_irq(&current->sighand->siglock);
+		skip = current->blocked;
+		sigaddsetmask(&skip, sigmask(SIGKILL) | sigmask(SIGSTOP));
+		sig = dequeue_signal(&skip, &info, &type);
+		spin_unlock_irq(&current->sighand->siglock);
+		h = READ_ONCE(lwp->host);
+		if (sig)
+			rumpuser_raise(type == PIDTYPE_PID && h ? h->tid : 0, sig, info.si_code,
+				       info.si_errno, (u64)(unsigned long)info.si_ptr);
+	} while (sig);
 }
 
 /*
@@ -285,8 +366,12 @@ static __always_inline long make_call(struct rump_call *c)
 	r = enter_door(h);
 	if (unlikely(r))
 		return r;
+	if (unlikely(this_signal()) && c->nr >= 0)
+		rump_host_interrupt(h);
 	rump_host_call(h, c);
 	WRITE_ONCE(h->in_call, false);
+	if (unlikely(this_signal()) && c->nr >= 0 && h->lwp)
+		rump_call_function(forget_interrupt, h);
 	if (unlikely(c->sigs.n))
 		raise_signals(&c->sigs);
 	if (unlikely(READ_ONCE(door) == DOOR_SHUT) && c->nr >= 0)

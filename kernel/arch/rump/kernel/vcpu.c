@@ -35,7 +35,10 @@
  * (vcpu->helper_until); a vCPU is released only when one of the two holds.  While it is
  * carried, it is ticker.c's.
  *
- * Limit: a thread can't make a call on top of one (from a signal handler): -EBUSY.
+ * A signal handler of the program may interrupt all of this at any moment.  It had better
+ * wait until its thread is out (rump_pub_signal_door(), hijack/door.c).
+ *
+ * Limit: a thread can't make a call on top of one (from a handler that does not): -EBUSY.
  */
 #include <linux/cpu.h>
 #include <linux/ftrace.h>
@@ -203,9 +206,11 @@ static void wake_wakers(struct vcpu *v)
 		smp_mb();
 		if (!h->lwp)
 			continue;
-		if (arch_xchg(&h->interrupt, 0)) {
-			h->lwp->task->thread.interrupted = true;
+		if (READ_ONCE(h->interrupt)) {
+			WRITE_ONCE(h->lwp->task->thread.interrupted, true);
 			set_notify_signal(h->lwp->task);
+			/* whoever wants to take that back waits for this */
+			smp_store_release(&h->interrupt, 0);
 		}
 		wake_up_state(h->lwp->task, TASK_PARKED);
 	}
@@ -413,7 +418,8 @@ static void outside_irq(void *unused)
 	u64 entries = v->entries;
 
 	irq_run(true);
-	if (undisputed(current) && entries != v->entries_at_tick && !current->thread.lwp->call) {
+	if (undisputed(current) && entries != v->entries_at_tick && !current->thread.lwp->call &&
+	    !rump_signal_due(current)) {
 		v->entries_at_tick = entries;
 		rump_jump((void *)h->base, host_release_outside, h);
 	}
@@ -611,7 +617,7 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 		w = rump_host_clear(h, HOST_WAITING | HOST_ASLEEP | HOST_KICK);
 		if (w & (HOST_GRANT | HOST_DONE))
 			break;
-		if (r == -EINTR && h->lwp) {
+		if (r == -EINTR && h->lwp && !rump_signal_door) {
 			WRITE_ONCE(h->interrupt, 1);
 			push_waker(v, h);
 			if (vcpu_post(v))
@@ -778,11 +784,14 @@ void __noreturn rump_lwp_main(struct rump_lwp *lwp)
 	for (;;) {
 		/* set_current_state() takes this state for one that needs a lock, but this is a wait loop */
 		smp_store_mb(current->__state, TASK_PARKED);
-		if (READ_ONCE(lwp->call))
+		if (READ_ONCE(lwp->call) || rump_signal_due(current))
 			__set_current_state(TASK_RUNNING);
 		schedule();
-		if (!READ_ONCE(lwp->call))
+		if (!READ_ONCE(lwp->call)) {
+			if (rump_signal_due(current))
+				rump_signal_outside(lwp);
 			continue;
+		}
 		h = lwp->host;
 		if (this_host() != h && claim(this_host(), h))
 			rump_switch_to_host(&current->thread.sp, this_host()->base,
@@ -896,6 +905,20 @@ void rump_host_call(struct rump_host *h, struct rump_call *c)
 		h->leaving = false;
 	else
 		leave(h);
+}
+
+/*
+ * On h's own thread, from a signal handler, in the midst of anything: its call is to end
+ * early.  By an interrupt of any vCPU, since where its task is may just be changing.
+ */
+void rump_host_interrupt(struct rump_host *h)
+{
+	struct vcpu *v = &rump_vcpus[0];
+
+	smp_store_mb(h->interrupt, 1);
+	push_waker(v, h);
+	if (vcpu_post(v))
+		kick(v);
 }
 
 /* ---- start ---------------------------------------------------------------------------------------- */

@@ -46,6 +46,8 @@ pid_t rump_thread_create(int (*fn)(void *), void *arg, const char *comm, pid_t w
  */
 struct rump_proc *rump_proc_agent(void);
 void rump_proc_end(struct rump_proc *p);
+/* A new thread's: the agent made it, whose credentials are those that the process began with. */
+void rump_take_credentials(void);
 /* current's, NULL for kernel threads; the pid of p */
 struct rump_proc *rump_proc_current(void);
 /* p in a call that must not outlive it: takes and drops a reference */
@@ -62,6 +64,7 @@ struct rump_signals {
 	unsigned int n;
 	struct {
 		int signo, code, err;
+		bool process;		/* for the process, not the thread */
 		u64 value;
 	} s[RUMP_NSIGS];
 };
