@@ -630,7 +630,11 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 			carry(h, v);
 		}
 	}
-	rump_host_clear(h, HOST_DONE | HOST_GRANT);
+	/*
+	 * Both: the call is done, and its task was woken once more, for an interrupt.  That goes
+	 * back to where it was parked, upon which we come here again.
+	 */
+	rump_host_clear(h, w & HOST_GRANT ? HOST_GRANT : HOST_DONE);
 	v = NULL;
 	if (w & HOST_GRANT) {
 		unsigned int spins = 0;
