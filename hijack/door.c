@@ -201,6 +201,7 @@ static void wait_outside(int sig, siginfo_t *info, ucontext_t *uc)
 	uintptr_t pc = uc->uc_mcontext.gregs[REG_RIP];
 	const uint64_t *wait = self.wait;
 	struct hostsig_action act;
+	long pid, tid, err;
 
 	memcpy(&mask, &uc->uc_sigmask, sizeof(mask));
 	host(SYS_rt_sigprocmask, SIG_BLOCK, &bit, NULL, sizeof(bit));	/* SA_NODEFER */
@@ -211,8 +212,11 @@ static void wait_outside(int sig, siginfo_t *info, ucontext_t *uc)
 	self.added |= bit & ~mask;
 	mask |= bit;
 	memcpy(&uc->uc_sigmask, &mask, sizeof(mask));
-	if (host(SYS_rt_tgsigqueueinfo, host(SYS_getpid, 0), host(SYS_gettid, 0), sig, info))
-		host(SYS_tgkill, host(SYS_getpid, 0), host(SYS_gettid, 0), sig);
+	pid = host(SYS_getpid, 0);
+	tid = host(SYS_gettid, 0);
+	err = host(SYS_rt_tgsigqueueinfo, pid, tid, sig, info);
+	if (err)
+		host(SYS_tgkill, pid, tid, sig);
 	door_waiting |= bit;
 	if (pc >= (uintptr_t)door_begin && pc < (uintptr_t)door_end)
 		uc->uc_mcontext.gregs[REG_RIP] = (uintptr_t)door_refuse;

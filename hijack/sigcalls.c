@@ -80,7 +80,11 @@ static handler_fn install(int sig, handler_fn fn, int flags)
 		handler_fn (*through)(int, handler_fn) =			\
 		    (handler_fn (*)(int, handler_fn))next(#name, &libc);	\
 										\
-		return seen_inside() ? through(sig, fn) : install(sig, fn, flags);	\
+		if (seen_inside())						\
+			fn = through(sig, fn);					\
+		else								\
+			fn = install(sig, fn, flags);				\
+		return fn;							\
 	}
 SIGNAL(signal, SA_RESTART)
 SIGNAL(ssignal, SA_RESTART)
