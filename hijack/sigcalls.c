@@ -72,19 +72,26 @@ static handler_fn install(int sig, handler_fn fn, int flags)
 	return sigaction(sig, &act, &old) < 0 ? SIG_ERR : old.sa_handler;
 }
 
+typedef handler_fn (*signal_fn)(int, handler_fn);
+
+static handler_fn pass_or_install(void *libc, int sig, handler_fn fn, int flags)
+{
+	signal_fn through = (signal_fn)libc;
+
+	if (seen_inside())
+		fn = through(sig, fn);
+	else
+		fn = install(sig, fn, flags);
+	return fn;
+}
+
 #define SIGNAL(name, flags)							\
 	EXPORT handler_fn name(int sig, handler_fn fn);				\
 	EXPORT handler_fn name(int sig, handler_fn fn)				\
 	{									\
 		static void *libc;						\
-		handler_fn (*through)(int, handler_fn) =			\
-		    (handler_fn (*)(int, handler_fn))next(#name, &libc);	\
 										\
-		if (seen_inside())						\
-			fn = through(sig, fn);					\
-		else								\
-			fn = install(sig, fn, flags);				\
-		return fn;							\
+		return pass_or_install(next(#name, &libc), sig, fn, flags);	\
 	}
 SIGNAL(signal, SA_RESTART)
 SIGNAL(ssignal, SA_RESTART)

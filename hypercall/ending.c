@@ -95,6 +95,7 @@ static const struct hostsig_action ours = {
 
 int ending_action(int sig, const struct hostsig_action *new, struct hostsig_action *old)
 {
+	const struct hostsig_action dfl = { .handler = SIG_DFL };
 	struct hostsig_action was;
 	unsigned int i;
 	int err;
@@ -105,7 +106,7 @@ int ending_action(int sig, const struct hostsig_action *new, struct hostsig_acti
 		return -ENOENT;
 	err = hostsig_action(sig, new && new->handler == SIG_DFL ? &ours : new, &was);
 	if (err == 0 && old)
-		*old = was.handler == handler ? (struct hostsig_action){ .handler = SIG_DFL } : was;
+		*old = was.handler == handler ? dfl : was;
 	return err;
 }
 

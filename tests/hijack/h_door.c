@@ -494,7 +494,8 @@ static void c_exit(void)
 /* ---- the program's view */
 
 static siginfo_t seen;
-static char *handler_at;
+static char stack[65536];
+static bool on_stack;
 static sigset_t in_handler;
 
 static void look(int sig, siginfo_t *si, void *uc)
@@ -503,7 +504,7 @@ static void look(int sig, siginfo_t *si, void *uc)
 
 	(void)uc;
 	seen = *si;
-	handler_at = &here;
+	on_stack = (uintptr_t)&here - (uintptr_t)stack < sizeof(stack);
 	pthread_sigmask(SIG_BLOCK, NULL, &in_handler);
 	need(sig == si->si_signo);
 	handled++;
@@ -527,7 +528,6 @@ static void *queue_one(void *arg)
 static void c_view(void)
 {
 	struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_ONSTACK }, old;
-	static char stack[65536];
 	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
 	pid_t me = gettid();
 	int status;
@@ -548,7 +548,7 @@ static void c_view(void)
 	need(pthread_create(&t, NULL, queue_one, &me) == 0);
 	need(recv(pair[1], &c, 1, 0) == -1 && errno == EINTR && handled == 1);
 	need(seen.si_code == SI_QUEUE && seen.si_value.sival_int == 4711 && seen.si_pid == getpid());
-	need(handler_at > stack && handler_at < stack + sizeof(stack));
+	need(on_stack);
 	need(sigismember(&in_handler, SIGHUP) == 1 && sigismember(&in_handler, SIGUSR2) == 1 &&
 	    !sigismember(&in_handler, SIGINT));
 	pthread_sigmask(SIG_BLOCK, NULL, &in_handler);
@@ -718,7 +718,7 @@ static void out(int sig)
 /* Bad pointers are errors, also with a handler for faults; the program's own faults are its own. */
 static void c_fault(void)
 {
-	int *volatile null = NULL, hit = 0;
+	char hit;
 	int i;
 	char *hole = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct sigaction old;
@@ -732,7 +732,7 @@ static void c_fault(void)
 		need(recv(pair[1], hole, 1, 0) == -1 && errno == EFAULT);
 		recv(pair[1], &hit, 1, MSG_DONTWAIT);
 		if (sigsetjmp(away, 1) == 0) {
-			*null = 1;
+			*(volatile char *)hole = 1;
 			need(!"no fault");
 		}
 	}
