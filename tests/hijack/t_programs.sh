@@ -3,7 +3,7 @@
 # with their own clients.  Each is skipped where it is not installed.
 . "$(atf_get_srcdir)/../env.sh"
 
-remote="timeout 60 env LD_PRELOAD=$B/lib/librumphijack.so RUMP_SERVER=unix://$PWD/sock"
+remote="timeout -k 5 60 env LD_PRELOAD=$B/lib/librumphijack.so RUMP_SERVER=unix://$PWD/sock"
 
 need() {
 	for p in "$@"; do
