@@ -300,6 +300,19 @@ static int load_module(char *spec)
 	return err;
 }
 
+/*
+ * This process is one of the rump kernel, too, where clients may signal each other: it is not
+ * one of theirs.
+ */
+static void be_deaf(void)
+{
+	static const struct { void (*handler)(int); unsigned long rest[3]; } ignore = { SIG_IGN, { 0 } };
+	int sig;
+
+	for (sig = 1; sig < NSIG; sig++)
+		rump_syscall(SYS_rt_sigaction, sig, (long)&ignore, 0, sizeof(uint64_t), 0, 0);
+}
+
 /* Everything until clients can come; after one line on stderr, nonzero. */
 static int start(void)
 {
@@ -312,6 +325,7 @@ static int start(void)
 	err = rump_init();
 	if (err)
 		return err;
+	be_deaf();
 	raise_threads_max();
 	for (i = 0; i < opt.nmodules; i++) {
 		err = load_module(opt.modules[i]);

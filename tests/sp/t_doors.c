@@ -529,6 +529,18 @@ ATF_TC_BODY(links, tc)
 	    (long)buf, sizeof(buf) }), 0);
 }
 
+/* The server's own process is one of the kernel's, and its clients are root there. */
+ATF_TC_WITHOUT_HEAD(server_itself);
+ATF_TC_BODY(server_itself, tc)
+{
+	client_start();
+	for (int sig = 1; sig <= 64; sig++)
+		S(kill, server_pid(), sig);
+	check_server();
+	MUST(getpid);
+	ATF_CHECK_EQ(kill(server_pid(), 0), 0);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, capabilities);
@@ -541,5 +553,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, other_users);
 	ATF_TP_ADD_TC(tp, no_halt_by_others);
 	ATF_TP_ADD_TC(tp, links);
+	ATF_TP_ADD_TC(tp, server_itself);
 	return atf_no_error();
 }
