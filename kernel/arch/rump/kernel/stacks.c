@@ -14,6 +14,7 @@
 #include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/thread_info.h>
+#include <asm/mmu_context.h>	/* THREADINFO_GFP, as fork has it */
 #include "rump.h"
 
 #define RAM_A_STACK	(16UL << 20)	/* one is put by for so much RAM */
@@ -56,8 +57,6 @@ static struct page *take(void)
 	if (nspare)
 		page = spare[--nspare];
 	spin_unlock_irqrestore(&lock, flags);
-	if (page)
-		memset(page_address(page), 0, THREAD_SIZE);
 	return page;
 }
 

@@ -10,7 +10,8 @@ void rump_exit_begins(struct task_struct *t);
 /*
  * Linux zeroes a new task's stack, lest an old one's words are read there.  Here this would be
  * 32 KB to write and to have for each thread, most of which never touch more than two pages.
- * (kernel/fork.c, the only user, includes this file after the definition.)
+ * (kernel/fork.c, the only user beside arch/rump/kernel/stacks.c, includes this file after the
+ * definition.)
  */
 #include <linux/thread_info.h>
 #undef THREADINFO_GFP
