@@ -151,6 +151,18 @@ void raw_hello(struct rump_sp_hello *h, enum rump_sp_kind kind)
 	memcpy(h->magic, RUMP_SP_MAGIC, sizeof(h->magic));
 }
 
+int reader_pipe[2];
+atomic_int readers;
+
+void *reader(void *arg)
+{
+	char c;
+
+	(void)arg;
+	readers++;
+	return (void *)S(read, reader_pipe[0], &c, 1);
+}
+
 int raw_client(enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
     struct rump_sp_hello_reply *r)
 {

@@ -8,6 +8,7 @@
 
 #include <atf-c.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,11 @@ long server_rss(void);
 /* The same, and makes this process its client. */
 void client_start(void);
 void client_start_with(const char *const more[]);
+
+/* A thread's: readers goes up by one, and a byte of reader_pipe is waited for; what the call gives. */
+extern int reader_pipe[2];
+extern atomic_int readers;
+void *reader(void *unused);
 
 /* S(write, fd, buf, n): a call by librumpclient; result or -errno. */
 #define S(...)		S_6(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)

@@ -155,18 +155,6 @@ static void skip_late_destructor(void)
 #endif
 }
 
-static int blocked_pipe[2];
-static atomic_int blocked;
-
-static void *block(void *arg)
-{
-	char c;
-
-	(void)arg;
-	blocked++;
-	return (void *)S(read, blocked_pipe[0], &c, 1);
-}
-
 /* NetBSD's server has 128 workers for all. */
 ATF_TC_WITHOUT_HEAD(many_blocked);
 ATF_TC_BODY(many_blocked, tc)
@@ -178,17 +166,17 @@ ATF_TC_BODY(many_blocked, tc)
 
 	skip_late_destructor();
 	client_start();
-	MUST(pipe2, blocked_pipe, 0);
+	MUST(pipe2, reader_pipe, 0);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 64 * 1024);
 	for (int i = 0; i < N; i++)
-		ATF_REQUIRE_EQ(pthread_create(&t[i], &attr, block, NULL), 0);
-	while (blocked < N)
+		ATF_REQUIRE_EQ(pthread_create(&t[i], &attr, reader, NULL), 0);
+	while (readers < N)
 		usleep(1000);
 	for (int i = 0; i < 1000; i++)
 		MUST(getppid);
 	for (int i = 0; i < N; i++)
-		ATF_REQUIRE_EQ(MUST(write, blocked_pipe[1], "x", 1), 1);
+		ATF_REQUIRE_EQ(MUST(write, reader_pipe[1], "x", 1), 1);
 	for (int i = 0; i < N; i++) {
 		pthread_join(t[i], &r);
 		ATF_CHECK_EQ((long)r, 1);

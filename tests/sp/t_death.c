@@ -146,18 +146,6 @@ ATF_TC_BODY(exit_and_exec, tc)
 	}
 }
 
-static int blocked_pipe[2];
-static atomic_int blocked;
-
-static void *block(void *arg)
-{
-	char c;
-
-	(void)arg;
-	blocked++;
-	return (void *)S(read, blocked_pipe[0], &c, 1);
-}
-
 /* The server is killed: clean errors, and no garbage. */
 ATF_TC_WITHOUT_HEAD(server_dies);
 ATF_TC_BODY(server_dies, tc)
@@ -166,9 +154,9 @@ ATF_TC_BODY(server_dies, tc)
 	void *r;
 
 	client_start();
-	MUST(pipe2, blocked_pipe, 0);
-	pthread_create(&t, NULL, block, NULL);
-	while (!blocked)
+	MUST(pipe2, reader_pipe, 0);
+	pthread_create(&t, NULL, reader, NULL);
+	while (!readers)
 		usleep(1000);
 	usleep(20000);
 	kill(server_pid(), SIGKILL);
@@ -176,7 +164,7 @@ ATF_TC_BODY(server_dies, tc)
 	ATF_CHECK_EQ((long)r, -ENOTCONN);
 	for (int i = 0; i < 3; i++) {
 		ATF_CHECK_EQ(S(getpid), -ENOTCONN);
-		ATF_CHECK_EQ(S(write, blocked_pipe[1], "x", 1), -ENOTCONN);
+		ATF_CHECK_EQ(S(write, reader_pipe[1], "x", 1), -ENOTCONN);
 	}
 }
 
