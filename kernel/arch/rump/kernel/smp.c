@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * smp.c - several vCPUs, and the interrupts that they send each other.
+ *
+ * Linux is told that all vCPUs share their last cache, which makes it look for an idle one
+ * whenever it wakes a task.  Where the host runs a vCPU's carrier is the host's affair and
+ * changes all the time: no cache is any vCPU's own, and one that lies idle is always better
+ * than a queue.
  */
 #include <linux/cpu.h>
 #include <linux/irq_work.h>
 #include <linux/sched.h>
 #include <linux/sched/hotplug.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/topology.h>
 #include <linux/smp.h>
 #include "rump.h"
 
@@ -15,10 +21,21 @@ void __init smp_prepare_boot_cpu(void)
 	rump_vcpus[0].pcpu_off = per_cpu_offset(0);
 }
 
+static int one_cache(void)
+{
+	return SD_SHARE_LLC;
+}
+
+static struct sched_domain_topology_level topology[] = {
+	{ .mask = cpu_cpu_mask, .sd_flags = one_cache, SD_INIT_NAME(MC) },
+	{ NULL },
+};
+
 void __init smp_prepare_cpus(unsigned int max)
 {
 	unsigned int cpu;
 
+	set_sched_topology(topology);
 	for_each_possible_cpu(cpu)
 		set_cpu_present(cpu, true);
 	rump_irq_handler(RUMP_IRQ_RESCHED, scheduler_ipi);
