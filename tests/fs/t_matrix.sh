@@ -20,13 +20,6 @@ rounds=${rounds:-1500}
 size=${full:+1500M}
 size=${size:-300M}
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	atf_test_case "$1" cleanup
-	eval "$1_head() { atf_set descr '$2'; }"
-	eval "$1_cleanup() { [ ! -S s ] || timeout 60 $rump halt $url; }"
-}
-
 has() {
 	case " $features " in
 	*" $1 "*) return 0 ;;

@@ -10,14 +10,7 @@ export RUMPHIJACK=path=/rump,blanket=/dev/fuse
 on="$rump run --server $url --"
 h_fuse=$B/tests/fuse/h_fuse
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	atf_test_case "$1" cleanup
-	eval "$1_head() { atf_set descr '$2'; atf_set timeout 120; }"
-	eval "$1_cleanup() { cleanup; }"
-}
-
-cleanup() {
+put_away() {
 	[ ! -f pids ] || for p in $(cat pids); do kill -9 $p 2>/dev/null; done
 	[ ! -S s ] || timeout 20 $rump halt $url
 }

@@ -174,12 +174,8 @@ ATF_TC_BODY(fuzz, tc)
 
 	srandom(1);
 	for (int i = 0; i < 200000; i++) {
-		unsigned int n = 0, words = random() % 24;
+		size_t n = fuzz_words(text, parts, sizeof(parts) / sizeof(parts[0]), 23, "");
 
-		text[0] = '\0';
-		while (words--)
-			n += sprintf(text + n, "%s",
-			    parts[random() % (sizeof(parts) / sizeof(parts[0]))]);
 		fuzz((unsigned char *)text, n);
 	}
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../hypercall/netspec.h"
+#include "../fuzz.h"
 #include "fuzz_netspec.h"
 
 static struct netspec spec;
@@ -106,14 +107,11 @@ ATF_TC_BODY(fuzz, tc)
 
 	srandom(1);
 	for (int i = 0; i < 300000; i++) {
-		unsigned int n = 0, words = random() % 24;
+		size_t n = 0;
 
-		text[0] = '\0';
 		if (random() % 4)
 			n = sprintf(text, "virt0,link=shm:x,");
-		while (words--)
-			n += sprintf(text + n, "%s",
-			    parts[random() % (sizeof(parts) / sizeof(parts[0]))]);
+		n += fuzz_words(text + n, parts, sizeof(parts) / sizeof(parts[0]), 23, "");
 		fuzz_netspec((unsigned char *)text, n);
 	}
 }

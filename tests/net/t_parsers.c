@@ -10,6 +10,7 @@
 #include "../../hypercall/dhcp.h"
 #include "../../hypercall/hostfwd.h"
 #include "../../hypercall/netspec.h"
+#include "../fuzz.h"
 
 /* Where things are in a frame: Ethernet 14, IP 20, UDP 8, BOOTP 240, options. */
 #define BOOTP	42
@@ -96,11 +97,7 @@ ATF_TC_BODY(hostfwd, tc)
 	}
 	srandom(1);
 	for (int i = 0; i < 200000; i++) {
-		unsigned int n = 0, words = random() % 12;
-
-		text[0] = '\0';
-		while (words--)
-			n += sprintf(text + n, "%s", parts[random() % (sizeof(parts) / sizeof(parts[0]))]);
+		fuzz_words(text, parts, sizeof(parts) / sizeof(parts[0]), 11, "");
 		if (hostfwd_parse(text, &f, why) == 0)
 			ATF_REQUIRE(f.host_port > 0 && f.host_port < 65536 && f.guest_port > 0 &&
 			    f.guest_port < 65536);

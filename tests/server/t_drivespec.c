@@ -90,14 +90,11 @@ ATF_TC_BODY(fuzz, tc)
 
 	srandom(1);
 	for (int i = 0; i < 200000; i++) {
-		unsigned int n = 0, words = random() % 20;
+		size_t n = 0;
 
-		text[0] = '\0';
 		if (random() % 2)
 			n = sprintf(text, "key=/dev/a,hostpath=f,size=1,");
-		while (words--)
-			n += sprintf(text + n, "%s",
-			    parts[random() % (sizeof(parts) / sizeof(parts[0]))]);
+		n += fuzz_words(text + n, parts, sizeof(parts) / sizeof(parts[0]), 19, "");
 		fuzz((unsigned char *)text, n);
 	}
 }

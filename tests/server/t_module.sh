@@ -13,13 +13,6 @@ build() {
 	ko=$PWD/module/counter.ko
 }
 
-test_case() {
-	name=$1 descr=$2
-	atf_test_case "$name" cleanup
-	eval "${name}_head() { atf_set descr '$descr'; }"
-	eval "${name}_cleanup() { . \"\$(atf_get_srcdir)/../env.sh\"; [ ! -S s ] || $B/tools/rump halt unix://\$PWD/s || :; }"
-}
-
 # cat has no sanitizer's runtime, which the library would need before it.
 needs_preload() {
 	case $B in *address* | *thread*) atf_skip "a preload library with a sanitizer works in its own programs only" ;; esac

@@ -7,20 +7,6 @@ server=$B/server/rump_server
 rump=$B/tools/rump
 url=unix://$PWD/s
 
-# What a failed test has left behind.
-stop() {
-	[ ! -S s ] || $rump halt "$url" || :
-}
-
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	name=$1
-	descr=$2
-	atf_test_case "$name" cleanup
-	eval "${name}_head() { atf_set descr '$descr'; atf_set timeout 300; }"
-	eval "${name}_cleanup() { . \"\$(atf_get_srcdir)/../env.sh\"; rump=$B/tools/rump; url=unix://\$PWD/s; stop; }"
-}
-
 test_case daemon 'exits with 0 when it is ready; halt answers when it is gone'
 daemon_body() {
 	atf_check $server "$url"

@@ -6,15 +6,6 @@
 rump=$B/tools/rump
 url=unix://$PWD/s
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	name=$1
-	descr=$2
-	atf_test_case "$name" cleanup
-	eval "${name}_head() { atf_set descr '$descr'; atf_set require.progs gdb; atf_set timeout 120; }"
-	eval "${name}_cleanup() { [ ! -S s ] || $B/tools/rump halt \"unix://\$PWD/s\" || :; }"
-}
-
 # look PID COMMAND...
 look() {
 	pid=$1
@@ -36,7 +27,7 @@ can_attach() {
 	! grep -q -e 'ptrace: ' -e 'not permitted' out || atf_skip "$(grep -e 'ptrace: ' -e 'not permitted' out)"
 }
 
-test_case server 'the tasks of a server, and where a client waits'
+test_case server 'the tasks of a server, and where a client waits' gdb
 server_body() {
 	can_attach
 	"$B/server/rump_server" -s "$url" & server=$!
@@ -57,7 +48,7 @@ server_body() {
 	wait $server
 }
 
-test_case embedded 'the same of a kernel in a program'
+test_case embedded 'the same of a kernel in a program' gdb
 embedded_body() {
 	can_attach
 	mkfifo fifo

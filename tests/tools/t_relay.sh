@@ -28,10 +28,8 @@ serve() {
 	atf_fail "no relay listens"
 }
 
-test_case() {
-	atf_test_case "$1" cleanup
-	eval "${1}_head() { atf_set descr '$2'; atf_set timeout 100; }"
-	eval "${1}_cleanup() { for f in pid pid2; do [ ! -e \$f ] || kill \$(cat \$f) || :; done; }"
+put_away() {
+	for f in pid pid2; do [ ! -e $f ] || kill $(cat $f) || :; done
 }
 
 # Network, files, inherited descriptors, readiness of mixed sets: all as on one host.

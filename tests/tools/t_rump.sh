@@ -7,15 +7,6 @@ rump=$B/tools/rump
 url=unix://$PWD/s
 usage="-s exit:2 -e"
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	name=$1
-	descr=$2
-	atf_test_case "$name" cleanup
-	eval "${name}_head() { atf_set descr '$descr'; atf_set timeout 120; }"
-	eval "${name}_cleanup() { [ ! -S s ] || $B/tools/rump halt \"unix://\$PWD/s\" || :; }"
-}
-
 commands() {
 	$rump --complete '' | grep -x '[a-z]*' | grep -vx help
 }

@@ -10,12 +10,6 @@ url=unix://$PWD/s
 export TMPDIR=$PWD
 unset XDG_RUNTIME_DIR
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	atf_test_case "$1"
-	eval "$1_head() { atf_set descr '$2'; atf_set timeout 120; }"
-}
-
 # No private server, and no directory of one, is left (after a moment).
 nothing_left() {
 	for i in 1 2 3 4 5 6 7 8 9 10; do

@@ -8,12 +8,6 @@ examples=$TOP/examples/topo
 export XDG_RUNTIME_DIR=$PWD/run
 unset TMPDIR
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	atf_test_case "$1"
-	eval "$1_head() { atf_set descr '$2'; atf_set timeout 300; atf_set require.progs '$3'; }"
-}
-
 # Neither directories nor servers of ours are there any more (after a moment).
 nothing_left() {
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

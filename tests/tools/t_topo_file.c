@@ -141,15 +141,11 @@ ATF_TC_BODY(fuzz, tc)
 
 	srandom(1);
 	for (int i = 0; i < 100000; i++) {
-		unsigned int n = 0, words = random() % 40;
+		size_t n = 0;
 
-		text[0] = '\0';
 		if (random() % 2)
 			n = sprintf(text, "kernel a b\nlink l a:e\n");
-		while (words--)
-			n += sprintf(text + n, "%s%s",
-			    parts[random() % (sizeof(parts) / sizeof(parts[0]))],
-			    random() % 8 ? " " : "");
+		n += fuzz_words(text + n, parts, sizeof(parts) / sizeof(parts[0]), 39, " ");
 		fuzz((unsigned char *)text, n);
 	}
 }

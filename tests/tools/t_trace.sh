@@ -6,15 +6,6 @@
 rump=$B/tools/rump
 url=unix://$PWD/s
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	name=$1
-	descr=$2
-	atf_test_case "$name" cleanup
-	eval "${name}_head() { atf_set descr '$descr'; atf_set timeout 120; }"
-	eval "${name}_cleanup() { [ ! -S s ] || $B/tools/rump halt \"unix://\$PWD/s\" || :; }"
-}
-
 # Until a line that matches is in a file.
 await() {
 	while ! grep -qE "$2" "$1"; do sleep 0.05; done

@@ -7,12 +7,6 @@ rump=$B/tools/rump
 export TMPDIR=$PWD
 unset XDG_RUNTIME_DIR
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	atf_test_case "$1"
-	eval "$1_head() { atf_set descr '$2'; }"
-}
-
 image() {
 	truncate -s 128M "$1" && mkfs.ext4 -qF "$1" || atf_fail "mkfs.ext4"
 }

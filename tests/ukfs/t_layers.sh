@@ -10,12 +10,6 @@ rump=$B/tools/rump
 export TMPDIR=$PWD
 unset XDG_RUNTIME_DIR
 
-# atf_test_case defines head and cleanup, too: what is to replace them comes after it.
-test_case() {
-	atf_test_case "$1"
-	eval "$1_head() { atf_set descr '$2'; atf_set timeout 120; }"
-}
-
 # server NAME...: files NAME.img as /dev/NAME
 server() {
 	url=unix://$PWD/s
