@@ -105,6 +105,18 @@ long hijack_make_fd(long nr, const long a[6], int cloexec)
 	return made(near, rfd);
 }
 
+/* rfd stands for a file of the host's. */
+static long take_hostfile(long rfd, int cloexec)
+{
+	long fd = rump(RUMP_CALL_HOST_GET, rfd);
+
+	if (fd >= 0 && !cloexec)
+		host(SYS_fcntl, fd, F_SETFD, 0);
+	if (!proc_is_vfork_child())
+		fdmap_set_unknown(fd);		/* it may be a placeholder of whatever kernel */
+	return fd;
+}
+
 long hijack_attach_fd(long rfd, int cloexec)
 {
 	int far;
@@ -116,7 +128,7 @@ long hijack_attach_fd(long rfd, int cloexec)
 		if (err == 0)
 			return made(near, rfd);
 		close_host(near);
-		near = err;
+		near = err == -EREMOTE ? take_hostfile(rfd, cloexec) : err;
 	}
 	rump(SYS_close, rfd);
 	return near;

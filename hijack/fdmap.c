@@ -182,8 +182,9 @@ static int find_out(int fd)
 		set_kind(fd, FD_OWN);
 		return FD_OWN;
 	}
-	/* A kernel inside this process began with it: it gave nothing to inherit. */
-	if (rumpclient_is_remote() == 1 && looks_like_placeholder(fd))
+	/* A kernel inside this process began with it: it gave nothing to inherit, but one may
+	 * have come in a message. */
+	if (rumpclient_is_up() && looks_like_placeholder(fd))
 		rfd = rump(RUMP_CALL_FD_ADOPT, fd);
 	if (rfd < 0 || rfd >= FDMAP_DEAD) {
 		__atomic_compare_exchange_n(&fdmap_kind[fd], &was, FD_HOST, 0, __ATOMIC_ACQ_REL,

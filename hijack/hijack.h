@@ -244,7 +244,10 @@ hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_du
 /* Makes the rump call, which returns a descriptor, and its placeholder: the
  * host's number, or -errno. */
 long hijack_make_fd(long nr, const long a[6], int cloexec);
-/* Gives rump descriptor rfd a placeholder: the host's number, or -errno, and rfd is closed. */
+/*
+ * Gives rump descriptor rfd a placeholder: the host's number, or -errno, and rfd is closed.  If
+ * it stands for a file of the host's (RUMP_CALL_HOST_PUT), that gets a number.
+ */
 long hijack_attach_fd(long rfd, int cloexec);
 
 /* ---- map.c: memory of rump files -------------------------------------------------- */

@@ -8,12 +8,12 @@
  *
  * Messages on a socket of the host carry rump descriptors as placeholders: the
  * receiver finds out what they are.  On a socket of the rump kernel descriptors
- * are translated, and the program's control data is left as it is.
+ * are translated, and the program's control data is left as it is; those of the host
+ * are put into the rump kernel for the message's time (RUMP_CALL_HOST_PUT).
  *
  * Limits: copies of a socket that were made before it became the rump kernel's
  * are still the host's; sendto() from such a socket that is not connected goes to
- * the host; a descriptor of the host cannot be passed over a socket of the rump
- * kernel (EOPNOTSUPP).
+ * the host.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -169,6 +169,7 @@ long hijack_named(long nr, const long a[6])
 /* ---- messages ------------------------------------------------------------------------ */
 
 #define CONTROL_MAX	4096	/* larger control data has no descriptors that Linux takes */
+#define SCM_MAX_FD	253	/* nor have more than these */
 
 #ifdef __GLIBC__
 #define LONG_HEADERS	1
@@ -202,27 +203,53 @@ static int *rights(const struct cmsghdr *c, size_t *n)
 	return (int *)CMSG_DATA(c);
 }
 
-/* The control data of m, copied to where m then points, with rump descriptors. */
-static int rights_in(struct msghdr *m, char *copy)
+/* What a message is sent with, in the program's place. */
+struct outgoing {
+	struct msghdr m;
+	struct sockaddr_un un;
+	_Alignas(8) char control[CONTROL_MAX];
+	int nput, put[SCM_MAX_FD];	/* rump descriptors that stand for the host's */
+};
+
+/* The rump descriptor that is sent for the program's fd, or -errno. */
+static long right_in(struct outgoing *o, int fd)
 {
+	long rfd = fdmap_rump(fd);
+
+	if (rfd >= 0)
+		return rfd;
+	if (fdmap_peek(fd) == FD_OWN || rumpclient_owns_fd(fd))
+		return -EBADF;
+	if (o->nput == SCM_MAX_FD)
+		return -EINVAL;			/* as Linux says it */
+	rfd = rump(RUMP_CALL_HOST_PUT, fd);
+	if (rfd >= 0)
+		o->put[o->nput++] = rfd;
+	return rfd;
+}
+
+/* The control data of the message, copied, with rump descriptors. */
+static int rights_in(struct outgoing *o)
+{
+	struct msghdr *m = &o->m;
 	struct cmsghdr *c;
 	size_t n, i;
+	long rfd;
 	int *fds;
 
 	if (!m->msg_control || m->msg_controllen > CONTROL_MAX)
 		return 0;
-	memcpy(copy, m->msg_control, m->msg_controllen);
-	m->msg_control = copy;
+	memcpy(o->control, m->msg_control, m->msg_controllen);
+	m->msg_control = o->control;
 	clear_control(m);
 	for (c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		if ((char *)c + c->cmsg_len > copy + m->msg_controllen)
+		if ((char *)c + c->cmsg_len > o->control + m->msg_controllen)
 			break;				/* the kernel refuses it */
 		fds = rights(c, &n);
 		for (i = 0; fds && i < n; i++) {
-			int rfd = fdmap_rump(fds[i]);
-
+			rfd = right_in(o, fds[i]);
 			if (rfd < 0)
-				return host(SYS_fcntl, fds[i], F_GETFD, 0) < 0 ? -EBADF : -EOPNOTSUPP;
+				return rfd;
 			fds[i] = rfd;
 		}
 	}
@@ -256,21 +283,24 @@ static void rights_out(struct msghdr *m, int cloexec)
 
 static long send_one(int rfd, const struct msghdr *theirs, int flags)
 {
-	char control[CONTROL_MAX] __attribute__((aligned(8)));
-	struct sockaddr_un un;
-	struct msghdr m;
+	struct outgoing o;
 	enum side side;
-	int err;
+	long ret;
 
 	if ((unsigned long)theirs < 4096 ||
 	    (LONG_HEADERS && !theirs->msg_controllen && !theirs->msg_name))
 		return rump(SYS_sendmsg, rfd, (long)theirs, flags);
-	m = *theirs;
-	clear_padding(&m);
-	if (m.msg_name)
-		m.msg_name = (void *)unixname_in(m.msg_name, &m.msg_namelen, &un, &side);
-	err = rights_in(&m, control);
-	return err < 0 ? err : rump(SYS_sendmsg, rfd, (long)&m, flags);
+	o.m = *theirs;
+	o.nput = 0;
+	clear_padding(&o.m);
+	if (o.m.msg_name)
+		o.m.msg_name = (void *)unixname_in(o.m.msg_name, &o.m.msg_namelen, &o.un, &side);
+	ret = rights_in(&o);
+	if (ret == 0)
+		ret = rump(SYS_sendmsg, rfd, (long)&o.m, flags);
+	while (o.nput)
+		rump(SYS_close, o.put[--o.nput]);
+	return ret;
 }
 
 /* Has a message that needs a look? */

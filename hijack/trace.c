@@ -18,6 +18,14 @@ static const char *name_of(long nr)
 		return "fd_adopt";
 	case RUMP_CALL_POLL_ARM:
 		return "poll_arm";
+	case RUMP_CALL_MAP:
+		return "map";
+	case RUMP_CALL_MAPPED:
+		return "mapped";
+	case RUMP_CALL_HOST_PUT:
+		return "host_put";
+	case RUMP_CALL_HOST_GET:
+		return "host_get";
 	}
 	return "call";
 }

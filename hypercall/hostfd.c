@@ -61,7 +61,7 @@ static long dup_above(int fd, unsigned int base)
 	return host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, base);
 }
 
-int hostfd_take(int fd)
+int hostfd_copy(int fd)
 {
 	struct rlimit rl, lifted;
 	long new;
@@ -88,6 +88,13 @@ int hostfd_take(int fd)
 	pthread_mutex_unlock(&limit_lock);
 	if (new >= 0)
 		mark(new);
+	return new;
+}
+
+int hostfd_take(int fd)
+{
+	int new = hostfd_copy(fd);
+
 	host(SYS_close, fd);
 	return new;
 }

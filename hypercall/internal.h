@@ -16,10 +16,11 @@ extern const struct rumpuser_upcalls *rumpuser_up;
 /*
  * Descriptors of ours among the program's (hostfd.c).  take: moves fd to a
  * number that the host gives to no program by itself, close-on-exec; fd is
- * closed in any case; the new number or -errno.  release: closes it.  forget: leaves that
- * to the caller.
+ * closed in any case; the new number or -errno.  copy: fd stays the caller's.  release:
+ * closes it.  forget: leaves that to the caller.
  */
 int hostfd_take(int fd);
+int hostfd_copy(int fd);
 void hostfd_release(int fd);
 void hostfd_forget(int fd);
 /*

@@ -390,9 +390,14 @@ static const char nothing[RUMP_SP_HEAD_MAX];
 
 void rumpuser_sp_pass(struct rumpuser_sp_chan *c, int fd)
 {
-	if (c->pass)
-		host(SYS_close, c->pass - 1);
+	chan_passed(c);
 	c->pass = fd + 1;
+}
+
+void rumpuser_sp_lend(struct rumpuser_sp_chan *c, int fd)
+{
+	rumpuser_sp_pass(c, fd);
+	c->lent = 1;
 }
 
 int rumpuser_sp_is_relayed(const struct rumpuser_sp_chan *c)
@@ -456,8 +461,7 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *c, const struct rumpuser_iovec *io
 		if (n > 0 && c->pass) {
 			mh.msg_control = NULL;
 			mh.msg_controllen = 0;
-			host(SYS_close, c->pass - 1);
-			c->pass = 0;
+			chan_passed(c);
 		}
 		if (n == -EAGAIN) {
 			want_out(c);

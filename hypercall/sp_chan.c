@@ -163,8 +163,7 @@ void chan_free(struct rumpuser_sp_chan *c)
 	strange_hang_up(c->fd);
 	for (i = 0; i < c->nfds; i++)
 		strange_close(c->fds[i]);
-	if (c->pass)
-		host(SYS_close, c->pass - 1);
+	chan_passed(c);
 	while ((b = c->queue)) {
 		c->queue = b->next;
 		buf_put(c, b);
@@ -182,7 +181,7 @@ void chan_free(struct rumpuser_sp_chan *c)
 	c->outcap = c->have = 0;
 	c->closing = 0;
 	c->nfds = c->queued = 0;
-	c->eof = c->want_out = c->by_socket = c->pass = 0;
+	c->eof = c->want_out = c->by_socket = 0;
 	c->state = FREE;
 	c->gen++;
 	sp_unlock(&c->lock);
@@ -191,6 +190,13 @@ void chan_free(struct rumpuser_sp_chan *c)
 	c->next = slots.freed;
 	slots.freed = c;
 	sp_unlock(&slots.lock);
+}
+
+void chan_passed(struct rumpuser_sp_chan *c)
+{
+	if (c->pass && !c->lent)
+		host(SYS_close, c->pass - 1);
+	c->pass = c->lent = 0;
 }
 
 void chan_event(struct rumpuser_sp_chan *c, unsigned int events, uint64_t reqno)

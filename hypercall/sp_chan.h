@@ -57,6 +57,7 @@ struct rumpuser_sp_chan {
 	struct sp_ring *ring;		/* sp_ring.c; NULL: the socket only */
 	int by_socket;			/* the message that is being sent is not in there */
 	int pass;			/* 1 + the descriptor that goes along with it, or 0 */
+	int lent;			/* it is the kernel's, not to be closed */
 	void *out;			/* rumpuser_sp_buffer() */
 	size_t outcap;
 	int64_t since;			/* HALF: when it connected */
@@ -98,6 +99,8 @@ struct rumpuser_sp_chan *slot_find(uint32_t index, uint32_t gen);
 /* Ends the connection and gives the slot up; locked, and unlocked by it. */
 void chan_free(struct rumpuser_sp_chan *c);
 void chan_event(struct rumpuser_sp_chan *c, unsigned int events, uint64_t reqno);
+/* The descriptor that was to go along with a message has, or will not. */
+void chan_passed(struct rumpuser_sp_chan *c);
 /* Nothing more comes from this client; what it has sent before counts. */
 void chan_eof(struct rumpuser_sp_chan *c);
 void complain(struct rumpuser_sp_chan *c, const char *why);

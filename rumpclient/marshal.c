@@ -226,7 +226,7 @@ int marshal_has_fds(long nr)
 
 	switch (nr) {
 	case SYS_poll: case SYS_ppoll: case SYS_select: case SYS_pselect6:
-	case RUMP_CALL_POLL_ARM: case RUMP_CALL_FD_ATTACH:
+	case RUMP_CALL_POLL_ARM: case RUMP_CALL_FD_ATTACH: case RUMP_CALL_HOST_GET:
 		return 1;
 	}
 	for (i = 0; nr >= 0 && nr < RUMP_NSYSROWS && i < 6; i++)

@@ -478,7 +478,20 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 /* Which argument is a host descriptor that goes along; -1: none. */
 static int passed_arg(long nr)
 {
-	return nr == RUMP_CALL_FD_ATTACH ? 1 : nr == RUMP_CALL_FD_ADOPT ? 0 : -1;
+	return nr == RUMP_CALL_FD_ATTACH ? 1 :
+	    nr == RUMP_CALL_FD_ADOPT || nr == RUMP_CALL_HOST_PUT ? 0 : -1;
+}
+
+/* Whether the answer brings a descriptor of the host, which is then the call's result. */
+static int brings_fd(long nr)
+{
+	return nr == RUMP_CALL_MAP || nr == RUMP_CALL_HOST_GET;
+}
+
+/* The host does not pass such a descriptor, or not now: nothing was sent. */
+static int not_passed(int err)
+{
+	return err == -EBADF || err == -EINVAL || err == -ETOOMANYREFS;
 }
 
 long remote_syscall(long nr, const long args[6], int farfd)
@@ -487,7 +500,7 @@ long remote_syscall(long nr, const long args[6], int farfd)
 	struct marshal m;
 	struct chan *c;
 	int arg = passed_arg(nr), passfd = arg >= 0 ? (int)args[arg] : farfd;
-	int got = -1, *passed = nr == RUMP_CALL_MAP ? &got : NULL, err;
+	int got = -1, *passed = brings_fd(nr) ? &got : NULL, err;
 	long ret;
 
 	if (arg >= 0 && passfd < 0)
@@ -511,8 +524,8 @@ long remote_syscall(long nr, const long args[6], int farfd)
 		m.size = 0;
 		err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, &ret);
 	}
-	if (err == -EBADF && arg >= 0)
-		ret = -EBADF;		/* nothing was sent: it is no descriptor */
+	if (arg >= 0 && not_passed(err))
+		ret = err;
 	else if (err)
 		ret = lost(c, err);
 	if (err && got >= 0)

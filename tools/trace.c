@@ -44,6 +44,9 @@ static const struct name {
 	[RUMP_CALL_NETIF - RUMP_CALL_BASE] = { "rump_netif", 4 },
 	[RUMP_CALL_MAP - RUMP_CALL_BASE] = { "rump_map", 4 },
 	[RUMP_CALL_MAPPED - RUMP_CALL_BASE] = { "rump_mapped", 4 },
+	[RUMP_CALL_TRACE - RUMP_CALL_BASE] = { "rump_trace", 1 },
+	[RUMP_CALL_HOST_PUT - RUMP_CALL_BASE] = { "rump_host_put", 1 },
+	[RUMP_CALL_HOST_GET - RUMP_CALL_BASE] = { "rump_host_get", 1 },
 };
 
 static struct pending {

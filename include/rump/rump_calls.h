@@ -30,6 +30,7 @@
  * host, becomes the far end of the placeholder of rump descriptor rfd.  The
  * kernel owns farfd from now on, also when the call fails.  The placeholder
  * holds a reference to the open file until the near end is closed everywhere.
+ * -EREMOTE: rfd is a descriptor of the host's (RUMP_CALL_HOST_PUT).
  */
 #define RUMP_CALL_FD_ATTACH	(RUMP_CALL_BASE + 0)
 /*
@@ -88,6 +89,18 @@
  * user's; -EOPNOTSUPP: the caller is no client.
  */
 #define RUMP_CALL_TRACE		(RUMP_CALL_BASE + 6)
-#define RUMP_CALL_END		(RUMP_CALL_BASE + 7)
+/*
+ * host_put(int fd): a rump descriptor, close-on-exec, that stands for the open file which fd is
+ * on the host, and keeps it open.  All that can be done with it is to send it in a message,
+ * and to get the file back.  fd stays the caller's.  -ETOOMANYREFS: 1024 of this process's
+ * are under way already; -EOPNOTSUPP: the caller is on another host.
+ */
+#define RUMP_CALL_HOST_PUT	(RUMP_CALL_BASE + 7)
+/*
+ * host_get(int rfd): a descriptor of the host, the caller's and close-on-exec, of the file that
+ * rfd stands for.  rfd stays open.  -EINVAL: it stands for none; -EOPNOTSUPP, as above.
+ */
+#define RUMP_CALL_HOST_GET	(RUMP_CALL_BASE + 8)
+#define RUMP_CALL_END		(RUMP_CALL_BASE + 9)
 
 #endif

@@ -350,6 +350,15 @@ int rumpuser_ph_cookie(int fd, uint64_t *cookie);
 int rumpuser_ph_watch(int far, void *cookie);
 void rumpuser_ph_close(int far);
 
+/* ---- descriptors of programs that travel through the kernel ------------------ */
+
+/* A copy of host descriptor fd, the kernel's; -errno.  Nothing is asked of the file. */
+int rumpuser_hostfile_keep(int fd);
+/* A copy of that for the program around the kernel, close-on-exec; -errno. */
+int rumpuser_hostfile_give(int file);
+/* Closes it; nobody waits for what the last close of a client's file may do. */
+void rumpuser_hostfile_drop(int file);
+
 /* ---- the keeper (hypercall/keeper.c) ------------------------------------------- */
 
 /*

@@ -97,6 +97,8 @@ int rumpuser_sp_send(struct rumpuser_sp_chan *chan, const struct rumpuser_iovec 
 
 /* A descriptor of the host goes along with the next message that is sent, and is closed. */
 void rumpuser_sp_pass(struct rumpuser_sp_chan *chan, int fd);
+/* The same, and is not closed: the caller keeps it open until the message is sent. */
+void rumpuser_sp_lend(struct rumpuser_sp_chan *chan, int fd);
 /* 1: the client is on another host, and shares no memory with us. */
 int rumpuser_sp_is_relayed(const struct rumpuser_sp_chan *chan);
 

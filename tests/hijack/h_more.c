@@ -4,67 +4,25 @@
  * several threads, processes and copies of a descriptor make of it: h_more CASE
  * [DIR].  The same cases pass on the host alone.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <signal.h>
-#include <unistd.h>
 
-#define need(cond)	do { if (!(cond)) fail(__LINE__, #cond); } while (0)
+#include "h.h"
+
 #define MS		1000
-
-static void __attribute__((noreturn)) fail(int line, const char *what)
-{
-	fprintf(stderr, "h_more.c:%d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
-	_exit(1);
-}
-
-/* Two ends of a TCP connection. */
-static void tcp_pair(int s[2])
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(sin);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	need(l >= 0 && bind(l, (void *)&sin, sizeof(sin)) == 0 && listen(l, 5) == 0);
-	need(getsockname(l, (void *)&sin, &len) == 0);
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	need(connect(s[0], (void *)&sin, sizeof(sin)) == 0);
-	s[1] = accept(l, NULL, NULL);
-	need(s[1] >= 0);
-	close(l);
-}
-
-static void give(int fd)
-{
-	need(write(fd, "x", 1) == 1);
-}
-
-static void eat(int fd)
-{
-	char c;
-
-	need(read(fd, &c, 1) == 1);
-}
 
 static pthread_t thread(void *(*fn)(void *), void *arg)
 {
@@ -74,43 +32,7 @@ static pthread_t thread(void *(*fn)(void *), void *arg)
 	return t;
 }
 
-static void child_ends_well(pid_t pid)
-{
-	int status;
-
-	need(waitpid(pid, &status, 0) == pid && status == 0);
-}
-
 /* ---- descriptors in messages --------------------------------------------------------- */
-
-static void send_fds(int s, const int *fds, int n)
-{
-	union { char c[CMSG_SPACE(4 * sizeof(int))]; struct cmsghdr h; } u, before;
-	struct iovec iov = { "m", 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u,
-	    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
-
-	memset(&u, 0, sizeof(u));
-	u.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN(n * sizeof(int)), .cmsg_level = SOL_SOCKET,
-	    .cmsg_type = SCM_RIGHTS };
-	memcpy(CMSG_DATA(&u.h), fds, n * sizeof(int));
-	before = u;
-	need(sendmsg(s, &m, 0) == 1);
-	need(memcmp(&before, &u, sizeof(u)) == 0);	/* the caller's data is the caller's */
-}
-
-static void take_fds(int s, int *fds, int n, int flags)
-{
-	union { char c[CMSG_SPACE(4 * sizeof(int))]; struct cmsghdr h; } u;
-	char c;
-	struct iovec iov = { &c, 1 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &u,
-	    .msg_controllen = sizeof(u) };
-
-	need(recvmsg(s, &m, flags) == 1 && c == 'm' && !(m.msg_flags & MSG_CTRUNC));
-	need(u.h.cmsg_type == SCM_RIGHTS && u.h.cmsg_len == CMSG_LEN(n * sizeof(int)));
-	memcpy(fds, CMSG_DATA(&u.h), n * sizeof(int));
-}
 
 /* A TCP socket and a pipe to a child and back, and within the process. */
 static void c_rights(void)

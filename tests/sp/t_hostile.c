@@ -233,6 +233,10 @@ ATF_TC_BODY(foreign_descriptors, tc)
 		ATF_REQUIRE(send(raw, buf, n, MSG_NOSIGNAL) > 0);
 		ATF_REQUIRE(raw_read(raw, &reply, sizeof(reply)));
 		ATF_CHECK_EQ(reply.ret, -EBADF);
+		n = raw_request(buf, RUMP_CALL_HOST_PUT, (long[6]){ fd });
+		ATF_REQUIRE(send(raw, buf, n, MSG_NOSIGNAL) > 0);
+		ATF_REQUIRE(raw_read(raw, &reply, sizeof(reply)));
+		ATF_CHECK_EQ(reply.ret, -EBADF);
 		close(raw);
 	}
 	/* One of the host's that is no placeholder. */

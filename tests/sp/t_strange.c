@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -112,7 +113,7 @@ ATF_TC_BODY(lingers, tc)
 	long fd;
 
 	server_start();
-	for (int way = 0; way < 9; way++) {
+	for (int way = 0; way < 11; way++) {
 		switch (way) {
 		case 0:			/* where none is taken */
 			sock = raw_client(RUMP_SP_GUEST, NULL, &h);
@@ -160,6 +161,12 @@ ATF_TC_BODY(lingers, tc)
 			raw_request(buf, SYS_getpid, NULL);
 			give(sock, buf, 20, lingering());
 			break;
+		case 9:			/* on its way to nobody */
+		case 10:
+			sock = raw_client(RUMP_SP_GUEST, NULL, &h);
+			ATF_CHECK(call_with(sock, RUMP_CALL_HOST_PUT, (long[6]){ 0 },
+			    way == 9 ? lingering() : stuffed(lingering())) >= 0);
+			break;
 		}
 		for (int i = 0; i < 3; i++)
 			check_server();
@@ -205,9 +212,95 @@ ATF_TC_BODY(no_far_ends, tc)
 	check_server();
 }
 
+static long host_put(int fd)
+{
+	return client_call(RUMP_CALL_HOST_PUT, fd, 0, 0, 0, 0, 0);
+}
+
+static long host_get(long rfd)
+{
+	return client_call(RUMP_CALL_HOST_GET, rfd, 0, 0, 0, 0, 0);
+}
+
+/* Descriptors of the host that are under way in the kernel, for who knows of them. */
+ATF_TC_WITHOUT_HEAD(under_way);
+ATF_TC_BODY(under_way, tc)
+{
+	long rfd, far, got, more[1024];
+	int p[2], u[2], n;
+	struct pollfd pfd;
+	char c;
+
+	client_start();
+	ATF_REQUIRE_EQ(pipe(p), 0);
+	rfd = host_put(p[1]);
+	ATF_REQUIRE(rfd >= 0);
+	ATF_CHECK_EQ(S(fcntl, rfd, F_GETFD), FD_CLOEXEC);
+	for (int i = 0; i < 3; i++) {
+		got = host_get(rfd);
+		ATF_REQUIRE(got >= 0);
+		ATF_CHECK_EQ(fcntl(got, F_GETFD), FD_CLOEXEC);
+		ATF_CHECK_EQ(write(got, "g", 1), 1);
+		ATF_CHECK_EQ(read(p[0], &c, 1), 1);
+		close(got);
+	}
+	/* It is nothing else to the kernel. */
+	ATF_CHECK_EQ(S(write, rfd, "x", 1), -EBADF);
+	ATF_CHECK_EQ(S(read, rfd, &c, 1), -EINVAL);
+	ATF_CHECK_EQ(S(ioctl, rfd, 0, 0), -ENOTTY);
+	ATF_REQUIRE_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, u), 0);
+	ATF_CHECK_EQ(client_call(RUMP_CALL_FD_ATTACH, rfd, u[1], 0, 0, 0, 0), -EREMOTE);
+	ATF_CHECK_EQ(read(u[0], &c, 1), 0);	/* the far end was closed */
+	close(u[0]);
+	far = MUST(eventfd2, 0, 0);
+	ATF_CHECK_EQ(host_get(far), -EINVAL);
+	ATF_CHECK_EQ(host_get(999), -EBADF);
+	ATF_CHECK_EQ(host_get(-1), -EBADF);
+	ATF_CHECK_EQ(host_put(999), -EBADF);
+	ATF_CHECK_EQ(host_put(-1), -EBADF);
+
+	/* So many, and no more, until they are gone. */
+	for (n = 0; n < 1023; n++)
+		ATF_REQUIRE((more[n] = host_put(p[1])) >= 0);
+	ATF_CHECK_EQ(host_put(p[1]), -ETOOMANYREFS);
+	MUST(close, rfd);
+	ATF_REQUIRE((more[n++] = host_put(p[1])) >= 0);
+	close(p[1]);
+	pfd = (struct pollfd){ .fd = p[0] };
+	ATF_CHECK_EQ(poll(&pfd, 1, 0), 0);
+	while (n--)
+		MUST(close, more[n]);
+	ATF_CHECK_EQ(poll(&pfd, 1, 10000), 1);
+	ATF_CHECK(pfd.revents & POLLHUP);
+}
+
+/* With the process that has put it, it goes. */
+ATF_TC_WITHOUT_HEAD(dies_under_way);
+ATF_TC_BODY(dies_under_way, tc)
+{
+	struct rump_sp_hello_reply h;
+	struct pollfd pfd;
+	int sock, p[2];
+
+	server_start();
+	ATF_REQUIRE_EQ(pipe(p), 0);
+	sock = raw_client(RUMP_SP_GUEST, NULL, &h);
+	for (int i = 0; i < 10; i++)
+		ATF_CHECK(call_with(sock, RUMP_CALL_HOST_PUT, (long[6]){ 0 }, dup(p[1])) >= 0);
+	close(p[1]);
+	pfd = (struct pollfd){ .fd = p[0] };
+	ATF_CHECK_EQ(poll(&pfd, 1, 0), 0);
+	close(sock);
+	ATF_CHECK_EQ(poll(&pfd, 1, 10000), 1);
+	ATF_CHECK(pfd.revents & POLLHUP);
+	check_server();
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 	ATF_TP_ADD_TC(tp, lingers);
 	ATF_TP_ADD_TC(tp, no_far_ends);
+	ATF_TP_ADD_TC(tp, under_way);
+	ATF_TP_ADD_TC(tp, dies_under_way);
 	return atf_no_error();
 }

@@ -267,12 +267,13 @@ static long fd_attach(int fd, int far)
 		return own;
 	file = fget_raw(fd);
 	ph = kzalloc(sizeof(*ph), GFP_KERNEL);
-	if (!file || !ph) {
+	if (!file || !ph || rump_is_hostfile(file)) {
 		rumpuser_ph_close(own);
+		own = !file ? -EBADF : !ph ? -ENOMEM : -EREMOTE;
 		kfree(ph);
 		if (file)
 			fput(file);
-		return file ? -ENOMEM : -EBADF;
+		return own;
 	}
 	ph->file = file;
 	ph->far = own;
@@ -424,6 +425,10 @@ long rump_private_call(long nr, const long args[6])
 		return rump_map_call(nr, args);
 	case RUMP_CALL_TRACE:
 		return rump_trace_call(args[0]);
+	case RUMP_CALL_HOST_PUT:
+		return rump_hostfile_put(args[0]);
+	case RUMP_CALL_HOST_GET:
+		return rump_hostfile_get(args[0]);
 	}
 	return -ENOSYS;
 }

@@ -183,6 +183,15 @@ void rump_ph_gone(void *cookie);
 bool rump_ph_of(struct file *file);
 
 /*
+ * hostfile.c: RUMP_CALL_HOST_PUT and GET, for an embedded kernel's program; and the file itself,
+ * a reference, with its descriptor here, which is open as long as the file is.
+ */
+long rump_hostfile_put(int fd);
+long rump_hostfile_get(int rfd);
+bool rump_is_hostfile(const struct file *file);
+struct file *rump_hostfile(int rfd, int *fdp);
+
+/*
  * mapfile.c: while there are mapped files, a call that may concern them is between before
  * and after.  look: a program may have unmapped something, by its end.
  */

@@ -17,6 +17,7 @@
  * stays for the case of exec (sp_exec.c); when the last channel of a process has hung
  * up, the process is killed, so that also a call which nothing interrupts ends.
  */
+#include <linux/file.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <linux/sched/task.h>
@@ -152,6 +153,21 @@ int sp_send_small(struct sp_task *st, void *msg)
 
 /* ---- requests ------------------------------------------------------ */
 
+/* RUMP_CALL_HOST_GET: the client's copy is made by sending ours. */
+static long lend_hostfile(struct sp_task *st, int rfd)
+{
+	struct file *file;
+	int fd;
+
+	file = rump_hostfile(rfd, &fd);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	rumpuser_sp_lend(st->chan, fd);
+	st->lent = file;
+	st->passing = true;
+	return 0;
+}
+
 static long make_call(struct sp_task *st)
 {
 	struct rumpuser_sp_msg *msg = st->msg;
@@ -162,8 +178,13 @@ static long make_call(struct sp_task *st)
 	memcpy(args, req->args, sizeof(args));
 	if (sp_refused(nr))
 		return -ENOSYS;
+	if (rumpuser_sp_is_relayed(st->chan) && (nr == RUMP_CALL_HOST_PUT ||
+						 nr == RUMP_CALL_HOST_GET))
+		return -EOPNOTSUPP;
+	if (nr == RUMP_CALL_HOST_GET)
+		return lend_hostfile(st, args[0]);
 	/* A number of ours is no descriptor of the client's: it has to send one. */
-	if (nr == RUMP_CALL_FD_ATTACH || nr == RUMP_CALL_FD_ADOPT) {
+	if (nr == RUMP_CALL_FD_ATTACH || nr == RUMP_CALL_FD_ADOPT || nr == RUMP_CALL_HOST_PUT) {
 		if (msg->fd < 0)
 			return -EBADF;
 		args[nr == RUMP_CALL_FD_ATTACH] = msg->fd;
@@ -284,6 +305,10 @@ static int do_syscall(struct sp_task *st, struct rumpuser_sp_msg *msg)
 	r = send_reply(st, ret);
 	end_call(st);
 	sp_mem_forget(st);
+	if (unlikely(st->lent)) {
+		fput(st->lent);
+		st->lent = NULL;
+	}
 	return r;
 }
 

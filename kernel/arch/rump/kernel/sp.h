@@ -94,6 +94,7 @@ struct sp_task {
 	size_t			glen;
 	struct rump_signals	sigs;
 	bool			passing;	/* a descriptor goes along with the answer */
+	struct file		*lent;		/* that descriptor's, our reference, or NULL */
 
 	/* the answer */
 	struct {
