@@ -8,6 +8,8 @@
 
 #include "drivespec.h"
 
+#define SECTOR	512
+
 int drivespec_bytes(const char *s, uint64_t *bytes)
 {
 	static const char suffixes[] = "kmgt";
@@ -62,6 +64,8 @@ static int parse_key(const char *v, struct drivespec *d, char *why)
 	return 0;
 }
 
+static const char not_sectors[] = "%s=%.80s: not a multiple of 512";
+
 static int parse_word(int word, const char *v, struct drivespec *d, char *why)
 {
 	switch (word) {
@@ -80,11 +84,11 @@ static int parse_word(int word, const char *v, struct drivespec *d, char *why)
 			return 0;
 		if (drivespec_bytes(v, &d->size) || d->size == 0)
 			return wrong(why, "size=%.80s: neither \"host\" nor a number of bytes", v);
-		return 0;
+		return d->size % SECTOR ? wrong(why, not_sectors, "size", v) : 0;
 	case OFFSET:
 		if (drivespec_bytes(v, &d->offset))
 			return wrong(why, "offset=%.80s: not a number of bytes", v);
-		return 0;
+		return d->offset % SECTOR ? wrong(why, not_sectors, "offset", v) : 0;
 	}
 	d->ro = 1;
 	return 0;

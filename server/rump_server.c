@@ -88,6 +88,20 @@ static void __attribute__((noreturn)) usage(int status)
 	exit(status);
 }
 
+enum { OPT_HOLD = 256, OPT_STATUS, OPT_RMDIR, OPT_UID, OPT_GID, OPT_TRUST };
+
+/* c: what getopt_long() returned. */
+static void __attribute__((noreturn)) bad_option(int c, char **argv)
+{
+	const char *word = argv[optind - 1];
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	if (optopt > 0 && optopt < OPT_HOLD)
+		word = letter;
+	die("%s: %s; rump_server --help lists them all", word,
+	    c == ':' ? "its value is missing" : "no such option");
+}
+
 static int number(const char *option, const char *s, long min, long max)
 {
 	char *end;
@@ -160,8 +174,6 @@ static long gid_of(const char *name)
 	return gr ? (long)gr->gr_gid : -1;
 }
 
-enum { OPT_HOLD = 256, OPT_STATUS, OPT_RMDIR, OPT_UID, OPT_GID, OPT_TRUST };
-
 static void parse_options(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -185,7 +197,8 @@ static void parse_options(int argc, char **argv)
 	uint64_t bytes;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "sc:r:m:d:M:i:vh", longs, NULL)) >= 0) {
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":sc:r:m:d:M:i:vh", longs, NULL)) >= 0) {
 		switch (c) {
 		case 's':
 			opt.foreground = 1;
@@ -236,18 +249,18 @@ static void parse_options(int argc, char **argv)
 		case 'h':
 			usage(0);
 		default:
-			usage(1);
+			bad_option(c, argv);
 		}
 	}
 	for (; optind < argc; optind++) {
 		const char **url = remote_url(argv[optind]) ? &opt.remote : &opt.url;
 
 		if (*url)
-			usage(1);
+			die("%s: one URL too many, after %s", argv[optind], *url);
 		*url = argv[optind];
 	}
 	if (!opt.url && !opt.remote)
-		usage(1);
+		die("a URL is missing, such as unix:///tmp/net; rump_server --help has it all");
 }
 
 /* A descriptor per client thread, and one per descriptor of theirs. */
@@ -339,6 +352,7 @@ static int start(void)
 		    d->ro ? RUMP_ETFS_BLK_RO : RUMP_ETFS_BLK, d->offset, d->size);
 		if (err) {
 			fprintf(stderr, "rump_server: -d %s: %s\n", opt.drive_args[i],
+			    err == -EINVAL ? "offset= and size= reach beyond the file's end" :
 			    strerror(-err));
 			return err;
 		}

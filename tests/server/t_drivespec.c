@@ -55,6 +55,8 @@ ATF_TC_BODY(bad, tc)
 		{ "key=/dev/..,hostpath=f,size=host", "key=/dev/..: a device is called" },
 		{ "key=/dev/abcdefghijklmnopqrstuvwxyz,hostpath=f,size=host", "longer than 24" },
 		{ "key=/dev/a,hostpath=,size=host", "hostpath= has no value" },
+		{ "key=/dev/a,hostpath=f,size=513", "size=513: not a multiple of 512" },
+		{ "key=/dev/a,hostpath=f,size=host,offset=3", "offset=3: not a multiple of 512" },
 		{ "key=/dev/a,hostpath=f,size=big", "size=big: neither \"host\" nor a number" },
 		{ "key=/dev/a,hostpath=f,size=", "size=: neither" },
 		{ "key=/dev/a,hostpath=f,size=0", "size=0: neither" },

@@ -96,9 +96,16 @@ unix://PATH or unix://@NAME\n" $server "$u"
 	long=unix:///$(printf %0120d 0)
 	atf_check -s exit:1 -e inline:"rump_server: $long: the path of a Unix socket has at most 107 bytes\n" \
 	    $server "$long"
-	atf_check -s exit:1 -e match:'^usage: rump_server' $server
-	atf_check -s exit:1 -e match:'^usage: rump_server' $server "$url" more
-	atf_check -s exit:1 -e match:'^usage: rump_server' -e match:'invalid option' $server -x "$url"
+	atf_check -s exit:1 -e match:'^rump_server: a URL is missing, such as unix://' $server
+	atf_check -s exit:1 -e inline:"rump_server: more: one URL too many, after $url\n" $server "$url" more
+	all='rump_server --help lists them all'
+	for o in -x --nonsense --nonsense=1; do
+		atf_check -s exit:1 -e inline:"rump_server: $o: no such option; $all\n" $server -s $o "$url"
+	done
+	atf_check -s exit:1 -e inline:"rump_server: -x: no such option; $all\n" $server -sx "$url"
+	for o in -c --allow-uid; do
+		atf_check -s exit:1 -e inline:"rump_server: $o: its value is missing; $all\n" $server "$url" $o
+	done
 	atf_check -o match:'^usage: rump_server' $server --help
 }
 
