@@ -5,7 +5,8 @@
  * At the constructor, or before it when another library's constructor makes a
  * call first.  A program with more rights than its user (AT_SECURE) is left
  * alone.  What is wrong in the environment ends the process before main(): to
- * go on without the rump kernel would send its traffic to the host.
+ * go on without the rump kernel would send its traffic to the host.  What is seen only
+ * when an embedded kernel boots ends it then.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -121,6 +122,12 @@ static void enter_cwd(void)
 		path_cwd_rump();
 }
 
+/* The library below has said why. */
+static void no_kernel(void)
+{
+	host(SYS_exit_group, 1);
+}
+
 static void start(void)
 {
 	struct patch_stats st;
@@ -129,6 +136,7 @@ static void start(void)
 	read_scope();
 	read_retry();
 	rumpclient_on_lost(fdmap_lost);
+	rumpclient_on_no_kernel(no_kernel);
 	proc_init();
 	hijack_classify();
 	wrap_resolve();
@@ -175,7 +183,14 @@ void hijack_init(void)
 	enter_cwd();
 }
 
+/* Earlier, there may be no malloc() yet, which looking at a kernel's environment needs. */
 static void __attribute__((constructor(101))) constructor(void)
 {
 	hijack_init();
+	if (hijack_state <= 0)
+		return;
+	hijack_enter();
+	if (rumpclient_check() < 0)
+		no_kernel();
+	hijack_leave();
 }

@@ -137,6 +137,23 @@ static int check_words(const struct netspec *s, char *why)
 	return netspec_wrong(why, "\"%.80s\" is no word of link=%s", word, s->kind);
 }
 
+int rumpuser_net_check(const char *spec, char *why)
+{
+	struct netspec *s = malloc(sizeof(*s));
+	const struct net_backend *be;
+	int err;
+
+	if (!s)
+		return netspec_wrong(why, "%s", strerror(ENOMEM));
+	err = netspec_parse(s, spec, why);
+	if (!err) {
+		be = find_backend(s->kind);
+		err = be ? check(be, s, false, why) : unknown_kind(s->kind, why);
+	}
+	free(s);
+	return err;
+}
+
 static int open_here(struct net_link *l, struct netspec *s, char *why)
 {
 	int err;

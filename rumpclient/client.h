@@ -62,6 +62,8 @@ int embedded_owns_fd(int fd);
 void embedded_shutdown(void);
 /* 1: it is booted, also if that has yet to end. */
 int embedded_up(void);
+int embedded_check(void);
+void embedded_on_no_kernel(void (*fn)(void));
 struct rump_keeper;
 int embedded_keeper(struct rump_keeper *k);
 void embedded_joined(struct rump_keeper *k);

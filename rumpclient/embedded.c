@@ -31,6 +31,7 @@ static int (*keeper_fn)(struct rump_keeper *k);
 static void (*joined_fn)(struct rump_keeper *k);
 static void (*signal_door_fn)(void), (*interrupt_fn)(void), (*interrupt_end_fn)(void);
 static int (*sigaction_fn)(int sig, const void *act, void *oact);
+static void (*no_kernel_fn)(void);
 
 /*
  * By our own run path; or beside us, for programs in which somebody else's dlopen()
@@ -54,6 +55,12 @@ static void *open_kernel(void)
 	return lib;
 }
 
+static int cannot_load(const char *why)
+{
+	client_warn("the rump kernel cannot be loaded: %s", why);
+	return -ENOSYS;
+}
+
 /* The umask that the process has by now; before, nobody told the kernel. */
 static void take_umask(void)
 {
@@ -72,48 +79,54 @@ static void take_umask(void)
 		rump_syscall_fn(SYS_umask, strtol(s + 7, NULL, 8), 0, 0, 0, 0, 0);
 }
 
-static int load(void)
+/* Finds the functions, and boots; -errno, after a line on stderr. */
+static int start(void)
 {
 	int (*init)(void), (*on_signals)(void);
-	int none = NONE, err = 0;
-	void *lib;
+	void *lib = open_kernel();
+	int err;
+
+	if (!lib)
+		return cannot_load(dlerror());
+	rump_syscall_fn = (syscall_fn *)dlsym(lib, "rump_syscall");
+	init = (int (*)(void))dlsym(lib, "rump_init");
+	owns_fd_fn = (int (*)(int))dlsym(lib, "rumpuser_owns_fd");
+	shutdown_fn = (int (*)(void))dlsym(lib, "rump_pub_shutdown");
+	keeper_fn = (int (*)(struct rump_keeper *))dlsym(lib, "rump_pub_keeper");
+	joined_fn = (void (*)(struct rump_keeper *))dlsym(lib, "rump_pub_keeper_joined");
+	on_signals = (int (*)(void))dlsym(lib, "rump_pub_shutdown_on_signals");
+	ending = dlsym(lib, "rumpuser_ending");
+	signal_door_fn = (void (*)(void))dlsym(lib, "rump_pub_signal_door");
+	interrupt_end_fn = (void (*)(void))dlsym(lib, "rump_pub_interrupt_end");
+	interrupt_fn = (void (*)(void))dlsym(lib, "rump_pub_interrupt");
+	sigaction_fn = (int (*)(int, const void *, void *))dlsym(lib, "rumpuser_sigaction");
+	if (!rump_syscall_fn || !init || !on_signals || !ending || !signal_door_fn ||
+	    !interrupt_fn || !interrupt_end_fn || !sigaction_fn)
+		return cannot_load("it is another version");
+	err = init();
+	if (err)
+		return err;
+	if (client_door)
+		signal_door_fn();
+	if (client_signal)	/* since it began */
+		interrupt_fn();
+	take_umask();
+	err = on_signals();
+	if (err)
+		client_warn("signals cannot end the rump kernel: %s", strerror(-err));
+	return err;
+}
+
+static int load(void)
+{
+	int none = NONE, err;
 
 	if (atomic_compare_exchange_strong(&state, &none, LOADING)) {
 		atomic_store(&loader, host(SYS_gettid, 0));
-		lib = open_kernel();
-		if (!lib) {
-			client_warn("the rump kernel cannot be loaded: %s", dlerror());
-			atomic_store(&state, FAILED);
-			return -ENOSYS;
-		}
-		rump_syscall_fn = (syscall_fn *)dlsym(lib, "rump_syscall");
-		init = (int (*)(void))dlsym(lib, "rump_init");
-		owns_fd_fn = (int (*)(int))dlsym(lib, "rumpuser_owns_fd");
-		shutdown_fn = (int (*)(void))dlsym(lib, "rump_pub_shutdown");
-		keeper_fn = (int (*)(struct rump_keeper *))dlsym(lib, "rump_pub_keeper");
-		joined_fn = (void (*)(struct rump_keeper *))dlsym(lib, "rump_pub_keeper_joined");
-		on_signals = (int (*)(void))dlsym(lib, "rump_pub_shutdown_on_signals");
-		ending = dlsym(lib, "rumpuser_ending");
-		signal_door_fn = (void (*)(void))dlsym(lib, "rump_pub_signal_door");
-		interrupt_end_fn = (void (*)(void))dlsym(lib, "rump_pub_interrupt_end");
-		interrupt_fn = (void (*)(void))dlsym(lib, "rump_pub_interrupt");
-		sigaction_fn = (int (*)(int, const void *, void *))dlsym(lib, "rumpuser_sigaction");
-		if (!rump_syscall_fn || !init || !on_signals || !ending || !signal_door_fn ||
-		    !interrupt_fn || !interrupt_end_fn || !sigaction_fn)
-			err = -ENOSYS;
-		else
-			err = init();
-		if (!err && client_door)
-			signal_door_fn();
-		if (!err && client_signal)	/* since it began */
-			interrupt_fn();
-		if (!err)
-			take_umask();
-		if (!err)
-			err = on_signals();
-		if (err)
-			client_warn("the rump kernel does not start: error %d", -err);
+		err = start();
 		atomic_store(&state, err ? FAILED : LOADED);
+		if (err && no_kernel_fn)
+			no_kernel_fn();
 		return err;
 	}
 	while (atomic_load(&state) == LOADING) {
@@ -122,6 +135,31 @@ static int load(void)
 		host(SYS_sched_yield, 0);
 	}
 	return atomic_load(&state) == LOADED ? 0 : -ENOSYS;
+}
+
+void embedded_on_no_kernel(void (*fn)(void))
+{
+	no_kernel_fn = fn;
+}
+
+int embedded_check(void)
+{
+	static const char *const words[] = {
+		"RUMP_MOUNT", "RUMP_IF", "RUMP_MEMLIMIT", "RUMP_NCPU", "RUMP_VERBOSE"
+	};
+	unsigned int i;
+	int (*check)(void);
+	void *lib;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]) && !getenv(words[i]); i++)
+		;
+	if (i == sizeof(words) / sizeof(words[0]))
+		return 0;
+	lib = open_kernel();
+	if (!lib)
+		return cannot_load(dlerror());
+	check = (int (*)(void))dlsym(lib, "rump_pub_check");
+	return check ? check() : cannot_load("it is another version");
 }
 
 /* The process is about to end, by another thread: the program need not know why. */

@@ -343,6 +343,16 @@ void rumpclient_on_lost(void (*fn)(void))
 	remote_on_lost(fn);
 }
 
+int rumpclient_check(void)
+{
+	return mode == EMBEDDED ? embedded_check() : 0;
+}
+
+void rumpclient_on_no_kernel(void (*fn)(void))
+{
+	embedded_on_no_kernel(fn);
+}
+
 void rumpclient_shutdown(void)
 {
 	if (mode != EMBEDDED)

@@ -32,6 +32,11 @@ extern "C" {
  * A value that cannot be used is -EINVAL, after one line on stderr that quotes it.
  */
 int rump_init(void);
+/*
+ * What can be known of these values without booting: their syntax, and that the host's files
+ * are there.  As rump_init() otherwise.
+ */
+int rump_pub_check(void);
 /* Also serves clients on url (see rump_server(1)).  -EADDRINUSE etc. */
 int rump_init_server(const char *url);
 /*

@@ -116,6 +116,18 @@ int rumpclient_setconnretry(int64_t seconds);
 void rumpclient_on_lost(void (*fn)(void));
 
 /*
+ * What can be known of an embedded kernel before it boots, at the first call: whether the words
+ * in the environment that are for it can be right (rump_pub_check() of <rump/rump.h>).  0, or
+ * -errno after one line on stderr.  With a server, or without such words, nothing is looked at.
+ */
+int rumpclient_check(void);
+/*
+ * fn is called where an embedded kernel does not boot, after one line on stderr: without it, all
+ * calls give errors.  It need not return.
+ */
+void rumpclient_on_no_kernel(void (*fn)(void));
+
+/*
  * Hands an embedded kernel that was booted to a keeper process, as whose client this
  * process goes on; prefork and preexec do so by themselves.  For whoever sees a vfork,
  * or that is about to call fork(3), in the midst of which it is too late.  0: done, or

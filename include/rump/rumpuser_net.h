@@ -66,6 +66,9 @@ struct rumpuser_net_request {
 	char why[RUMPUSER_NET_WHY];
 };
 int rumpuser_net_submit(struct rumpuser_net_request *req);
+/* Whether spec can be opened, as far as its text tells: 0, or -errno and in why (RUMPUSER_NET_WHY
+ * bytes) one line. */
+int rumpuser_net_check(const char *spec, char *why);
 
 /* From now on, queue i makes the upcall net_ready(cookies[i]); once for each at once. */
 void rumpuser_net_start(void *handle, void *const cookies[]);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rump/rump.h>
 #include <rump/rumpuser.h>
@@ -52,15 +53,31 @@ static int boot(void)
 	int err;
 
 	err = params_read(&params);
-	if (!err)
-		err = rumpk_boot(&params);
+	if (err)
+		return err;
+	err = rumpk_boot(&params);
 	if (err == -ENOMEM)
 		rumpuser_warn("RUMP_MEMLIMIT: the host has no %llu MB for the kernel",
 		    (unsigned long long)params.mem >> 20);
+	else if (err)
+		rumpuser_warn("the kernel does not boot: %s", strerror(-err));
 	if (!err)
 		err = do_list("RUMP_MOUNT", mount_list);
 	if (!err)
 		err = do_list("RUMP_IF", netif_list);
+	return err;
+}
+
+int rump_pub_check(void)
+{
+	struct rumpk_params params;
+	int err;
+
+	err = params_read(&params);
+	if (!err)
+		err = do_list("RUMP_MOUNT", mount_check);
+	if (!err)
+		err = do_list("RUMP_IF", netif_check);
 	return err;
 }
 

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rump/rump.h>
 #include <rump/rumpuser.h>
@@ -201,6 +202,8 @@ static int find_device(struct mountspec *spec, char device[DEVICE_LEN],
 			*why = "SOURCE is neither a file of the host nor a device of the rump kernel";
 		else if (err == -EBUSY)
 			*why = "another process has SOURCE open as a device";
+		else if (err == -EISDIR)
+			*why = "SOURCE is a directory, which type=hostdir is for";
 		if (err)
 			return err;
 		snprintf(device, DEVICE_LEN, "/dev/%s", image);
@@ -222,6 +225,18 @@ static int find_device(struct mountspec *spec, char device[DEVICE_LEN],
 	return -ENOENT;
 }
 
+/* Where ext4 does not find its first block, and says ENOMEM; or of less than a sector, EIO. */
+static bool is_tiny(const char *device)
+{
+	long fd = call(SYS_open, device, O_RDONLY | O_CLOEXEC), size;
+
+	if (fd < 0)
+		return false;
+	size = call(SYS_lseek, fd, 0, SEEK_END);
+	call(SYS_close, fd);
+	return size >= 0 && size < 4096;
+}
+
 static int mount_device(struct mountspec *spec, const char *filesystems, const char **why)
 {
 	char device[DEVICE_LEN], image[ETFS_NAME_LEN];
@@ -231,8 +246,14 @@ static int mount_device(struct mountspec *spec, const char *filesystems, const c
 	ret = find_device(spec, device, image, &made, why);
 	if (!ret && spec->type) {
 		ret = try_type(spec, device, spec->type, 0);
+		if (ret == -ENODEV)
+			*why = "this kernel has no file system of that type";
+		else if (ret == -EINVAL)
+			*why = "no such file system is there, or it does not know an option";
 	} else if (!ret) {
 		ret = try_all(spec, device, filesystems);
+		if (ret && is_tiny(device))
+			ret = -EINVAL;
 		if (ret == -EINVAL)
 			*why = "no file system of a known type is there";
 	}
@@ -354,6 +375,42 @@ int rump_pub_mount_named(const char *name, const char *text)
 	int err = rump_init();
 
 	return err ? err : mount_named(name, text);
+}
+
+/*
+ * SOURCE may be a word for a file system without a device, or a device of the kernel to come; and a
+ * relative one is another file for a program that was started elsewhere, and may never look at it.
+ */
+static bool is_hosts(const struct mountspec *spec)
+{
+	if (spec->source[0] != '/' || !strncmp(spec->source, "/dev/", 5))
+		return false;
+	return !spec->type || !strcmp(spec->type, HOSTDIR_TYPE);
+}
+
+static int check(const char *who, const char *text)
+{
+	struct mountspec spec;
+	char wrong[128];
+	int err;
+
+	err = mountspec_parse(&spec, text, wrong, sizeof(wrong));
+	if (!err) {
+		if (is_hosts(&spec) && access(spec.source, F_OK)) {
+			err = -errno;
+			snprintf(wrong, sizeof(wrong), "SOURCE is no %s of the host: %s",
+			    spec.type ? "directory" : "file", strerror(errno));
+		}
+		mountspec_free(&spec);
+	}
+	if (err)
+		rumpuser_warn("%s \"%s\": %s", who, text, err == -ENOMEM ? strerror(ENOMEM) : wrong);
+	return err;
+}
+
+int mount_check(const char *who, const char *list)
+{
+	return mountspec_each(list, check, who);
 }
 
 int mount_list(const char *who, const char *list)

@@ -8,6 +8,9 @@
 /* Mounts each specification of a list (mountspec.h), in order, up to the first
  * that fails: -errno, after one line that quotes it and begins with who. */
 int mount_list(const char *who, const char *list);
+/* The same, but for mounting: what is wrong with their text, and host files that are not there
+ * (by an absolute path). */
+int mount_check(const char *who, const char *list);
 
 /* Unmounts everything but the root, newest first. */
 void mount_undo_all(void);

@@ -38,6 +38,21 @@ int rump_pub_netif_destroy(const char *name)
 	return err ? err : rumpk_net_del(name);
 }
 
+static int check(const char *who, const char *spec)
+{
+	char why[RUMPUSER_NET_WHY] = "";
+	int err = rumpuser_net_check(spec, why);
+
+	if (err)
+		rumpuser_warn("%s \"%s\": %s", who, spec, why);
+	return err;
+}
+
+int netif_check(const char *who, const char *list)
+{
+	return mountspec_each(list, check, who);
+}
+
 int netif_list(const char *who, const char *list)
 {
 	return mountspec_each(list, create, who);

@@ -159,8 +159,55 @@ server_body()
 		atf_fail "b.img"
 }
 
+atf_test_case refused
+refused_head()
+{
+	atf_set descr "what is wrong in an embedded kernel's environment: one line, and the program does not run"
+	atf_set require.progs "mkfs.ext4"
+}
+refused_body()
+{
+	setup
+	ext4 img 16M
+	echo 'no image' >text
+	mkdir dir
+	# before the program starts
+	while IFS='|' read -r word line; do
+		atf_check -s exit:1 -e match:"^rump: RUMP_[^ =]*[ =]\"?$line" \
+			env "$word" LD_PRELOAD="$B/lib/librumphijack.so" sh -c 'echo started'
+	done <<-END
+		RUMP_MOUNT=$PWD/missing:/mnt|$PWD/missing:/mnt": SOURCE is no file of the host: No such file
+		RUMP_MOUNT=img|img": no colon: SOURCE:DIR
+		RUMP_MOUNT=img:mnt|img:mnt": DIR does not begin with a slash
+		RUMP_MOUNT=img:/mnt,part=x|img:/mnt,part=x": part= wants a number
+		RUMP_MOUNT=img:/mnt $PWD/missing:/x|$PWD/missing:/x": SOURCE is no file of the host
+		RUMP_MOUNT=$PWD/missing:/d,type=hostdir|$PWD/missing:/d,type=hostdir": SOURCE is no directory
+		RUMP_IF=v0|v0": link= is missing
+		RUMP_IF=v0,link=string|v0,link=string": link=string: no such kind of link; there are
+		RUMP_NCPU=0|0: a number of virtual CPUs from 1 to 64
+		RUMP_MEMLIMIT=much|much: bytes, or a number with k, m or g
+		RUMP_VERBOSE=yes|yes: 0 or 1 is wanted
+	END
+	# when the kernel boots, at the first call: there is no second
+	while IFS='|' read -r spec line; do
+		atf_check -s exit:1 -e match:"^rump: RUMP_MOUNT \"$spec\": $line" -e not-match:'cannot access' \
+			embedded "$spec" ls /rump/mnt /etc
+	done <<-END
+		missing:/mnt|SOURCE is neither a file of the host nor a device
+		dir:/mnt|SOURCE is a directory, which type=hostdir is for
+		text:/mnt|no file system of a known type is there
+		img:/mnt,type=xfs|no such file system is there
+		img:/mnt,type=nonsense|this kernel has no file system of that type
+		img:/mnt,part=2|SOURCE has no such partition
+		/dev/none:/mnt|SOURCE is neither a file of the host nor a device of the rump kernel
+	END
+	# of no concern to who has a server, or no word of these
+	atf_check -o inline:'started\n' env RUMP_SERVER= LD_PRELOAD="$B/lib/librumphijack.so" echo started
+}
+
 atf_init_test_cases()
 {
+	atf_add_test_case refused
 	atf_add_test_case guessed
 	atf_add_test_case overlay
 	atf_add_test_case ends

@@ -165,7 +165,7 @@ ATF_TC_BODY(failures, tc)
 	    "Invalid argument\n");
 	listen_in();
 	ATF_CHECK_EQ(-ENODEV, rump_pub_mount("zeroes:/m,type=nonesuch"));
-	check_said("rump: mount \"zeroes:/m,type=nonesuch\": No such device\n");
+	check_said("rump: mount \"zeroes:/m,type=nonesuch\": this kernel has no file system of that type: No such device\n");
 	listen_in();
 	ATF_CHECK_EQ(-ENOTDIR, rump_pub_mount("zeroes:/proc/version/x"));
 	check_said("rump: mount \"zeroes:/proc/version/x\": DIR cannot be made: Not a directory\n");

@@ -323,6 +323,16 @@ API void rumpclient_on_lost(void (*fn)(void))
 	(void)fn;
 }
 
+API int rumpclient_check(void)
+{
+	return 0;
+}
+
+API void rumpclient_on_no_kernel(void (*fn)(void))
+{
+	(void)fn;
+}
+
 void rumpclient_shutdown(void)
 {
 }
