@@ -38,6 +38,7 @@ struct rside {
 	int kick;		/* rump descriptor + 1 that makes those come back, 0: none */
 	int turn;		/* which kernel is asked first when room is short */
 	int busy;		/* R had events the last time: it is likely to have some now */
+	int host_last;		/* the last wait ended by events of the host alone */
 	/* epolllost.c */
 	int lost;		/* the kernel of R is gone */
 	int told;		/* the program knows it of members below */

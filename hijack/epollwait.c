@@ -2,9 +2,14 @@
 /*
  * epollwait.c - waiting for an epoll descriptor E that has a rump side R (epoll.c).
  *
- * Only rump members: one call of the rump kernel.  Else R is looked at and armed
- * in one call; if it has nothing the host waits on E, where R's placeholder
- * rings.
+ * Only rump members: one call of the rump kernel.  Else there are two ways.
+ *
+ * A server's client waits in a call for R, beside E (rumpclient_syscall_beside()): whatever
+ * comes first, and one call for it.  If that was the host, such a call had to be ended, which
+ * costs more than it saves: then the next wait is of the other kind.
+ *
+ * R is looked at and armed in one call; if it has nothing the host waits on E, where R's
+ * placeholder rings.
  *
  * A thread sleeps only while R is armed or a ring is there to be seen.  Whoever
  * takes a ring looks at R again; and if others may be asleep (threads, processes
@@ -168,6 +173,53 @@ static long take_both(struct rside *r, int fd, struct epoll_event *ev, int max)
 	return n;
 }
 
+/*
+ * Waits in R, and for E beside it.  What comes from R at once must not keep the host's
+ * waiting for ever, so that is asked first every other time.
+ */
+static long wait_beside(struct rside *r, int fd, struct epoll_event *ev, int max, int64_t deadline)
+{
+	struct pollfd e[2];
+	int64_t left;
+	int ready, rung;
+	long n, m;
+
+	if (__atomic_fetch_xor(&r->turn, 1, __ATOMIC_RELAXED)) {
+		n = ask_host(fd, ev, max > 1 ? max - max / 2 : 1, 0, NULL, 0, &rung);
+		if (n > 0) {
+			m = n < max ? ask_rump(r, ev + n, max - n, 0) : 0;
+			return n + (m > 0 ? m : 0);
+		}
+	}
+	for (;;) {
+		left = deadline_left(deadline);
+		if (left > 0)
+			left = (left + 999999) / 1000000;
+		e[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		n = rump_beside(SYS_epoll_wait, (const long[6]){ r->rfd, (long)ev, max, left }, e, 1,
+		    &ready);
+		if (n > 0) {
+			n = strip(ev, n, &rung);
+			if (n == 0)		/* epoll_kick() was for others */
+				continue;
+		}
+		if (!ready || (n < 0 && n != -EINTR))
+			break;
+		if (n < 0)
+			n = 0;
+		rung = 0;
+		m = n < max ? ask_host(fd, ev + n, max - n, 0, NULL, 0, &rung) : 0;
+		r->host_last = n == 0 && m > 0;
+		if (m > 0)
+			return n + m;
+		if (rung)		/* from a wait of the other kind */
+			placeholder_drain(r->near);
+		if (n > 0 || m < 0)
+			return n > 0 ? n : m;
+	}
+	return n;
+}
+
 /* *touched: a ring was taken, or events. */
 static long wait_both(struct rside *r, int fd, struct epoll_event *ev, int max, int64_t deadline,
     const void *mask, size_t masksize, int *touched)
@@ -198,6 +250,7 @@ static long wait_both(struct rside *r, int fd, struct epoll_event *ev, int max, 
 				*touched = 1;
 				placeholder_drain(r->near);
 			}
+			r->host_last = n > 0 && !rung;
 			if (n != 0 || !rung || left == 0)
 				return n;
 			rung = 0;
@@ -208,6 +261,7 @@ static long wait_both(struct rside *r, int fd, struct epoll_event *ev, int max, 
 		if (n < 0)
 			return n;
 		r->busy = 1;
+		r->host_last = 0;
 		*touched = 1;
 		n = take_both(r, fd, ev, max);
 		if (n != 0)
@@ -237,7 +291,13 @@ long hijack_epoll_wait(long nr, const long a[6])
 	deadline = deadline_in(ns);
 	if (r->lost || r->host_too || r->forked || r->inner || mask || nr == SYS_epoll_pwait2 ||
 	    !wait_inside(r, ev, max, a[3], &n)) {
-		n = wait_both(r, a[0], ev, max, deadline, mask, a[5], &touched);
+		if (ns && !mask && nr != SYS_epoll_pwait2 && !r->forked && !r->inner && !r->lost &&
+		    !r->host_last && rumpclient_is_remote() == 1) {
+			touched = 1;
+			n = wait_beside(r, a[0], ev, max, deadline);
+		} else {
+			n = wait_both(r, a[0], ev, max, deadline, mask, a[5], &touched);
+		}
 		if (touched && !r->lost)
 			pass_on(r);
 	}

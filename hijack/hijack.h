@@ -13,6 +13,7 @@
 #ifndef HIJACK_HIJACK_H
 #define HIJACK_HIJACK_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -109,6 +110,24 @@ static inline long rump_call_fd(long nr, const long a[6], int far)
 	return ret;
 }
 #define rump(nr, ...)	rump_call(nr, (const long[6]){ __VA_ARGS__ })
+
+/*
+ * A call that waits, beside descriptors of the host (rumpclient_syscall_beside()); ended early,
+ * by them or by a signal: -EINTR.
+ */
+struct pollfd;
+static inline long rump_beside(long nr, const long a[6], struct pollfd *fds, unsigned int n,
+    int *ready)
+{
+	long ret;
+
+	hijack_enter();
+	ret = rumpclient_syscall_beside(nr, a, fds, n, ready);
+	hijack_leave();
+	if (__builtin_expect(hijack_verbose >= 2, 0))
+		hijack_trace(nr, a, ret);
+	return ret <= -RUMP_ERESTARTSYS && ret >= -RUMP_ERESTARTBLOCK ? -EINTR : ret;
+}
 
 /* The call is the host's, after all: for its time the thread is outside. */
 static inline long host_pass(long nr, const long a[6])

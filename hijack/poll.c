@@ -9,6 +9,9 @@
  * descriptors and the placeholders; after a placeholder has rung, everything is
  * looked at again.  No thread is started, and nothing is polled in a loop.
  *
+ * A server's client waits in a poll of the rump kernel instead, beside the host's descriptors
+ * (rumpclient_syscall_beside()), unless it was those that ended the thread's last wait.
+ *
  * A set with a signal mask is treated as mixed, because only the host can
  * change the mask and sleep in one step.
  *
@@ -313,12 +316,47 @@ static long wait_alone(struct set *s, int64_t deadline, const void *mask, size_t
 	return ret;
 }
 
+static __thread int host_last __attribute__((tls_model("initial-exec")));
+
+/* Waits in the rump kernel, and for the host's beside it. */
+static long wait_beside(struct set *s, int64_t deadline)
+{
+	struct timespec ts, none = { 0 };
+	unsigned int i;
+	long looked, hosts = 0;
+	int ready;
+
+	for (i = 0; i < s->n; i++)
+		if (s->rump[i].fd >= 0)
+			s->host[i].fd = -1;
+	looked = rump_beside(SYS_ppoll, (const long[6]){ (long)s->rump, s->n,
+	    (long)ns_timespec(deadline_left(deadline), &ts) }, s->host, s->n, &ready);
+	if (looked < 0 && (looked != -EINTR || !ready))
+		return looked;
+	if (!ready)
+		hosts = host_poll(s->host, s->n, &none, NULL, 0);
+	host_last = ready && looked <= 0;
+	for (i = 0; i < s->n; i++)
+		s->fds[i].revents = (looked > 0 ? s->rump[i].revents : 0) |
+		    (ready || hosts > 0 ? s->host[i].revents : 0);
+	for (i = 0, looked = 0; i < s->n; i++)
+		looked += s->fds[i].revents != 0;
+	return looked;
+}
+
 static long wait_mixed(struct set *s, int64_t deadline, const void *mask, size_t masksize)
 {
 	long ret = -EBUSY;
 
 	if (deadline == 0)
 		return wait_rings(s, deadline, mask, masksize);
+	if (!mask && s->nrump && !s->nepoll && !host_last && rumpclient_is_remote() == 1) {
+		ret = wait_beside(s, deadline);
+		if (ret >= 0 || ret == -EINTR)
+			return ret;
+		split(s);	/* no kernel any more: all of its descriptors are ready */
+	}
+	host_last = 0;
 	count(s, 1);
 	if (!s->busy)
 		ret = wait_rings(s, deadline, mask, masksize);

@@ -28,7 +28,14 @@ extern __thread volatile int client_signal;
 /* ---- session.c and remote.c: a server ---------------------------------------------- */
 
 int remote_init(const char *url);
-long remote_syscall(long nr, const long args[6], int farfd);
+/* Descriptors of the host that end a call, too (rumpclient_syscall_beside()). */
+struct beside {
+	struct pollfd *fds;		/* one more than nfds */
+	unsigned int nfds;
+	int *ready;
+};
+/* farfd: -1 for none; b: NULL for none. */
+long remote_syscall(long nr, const long args[6], int farfd, const struct beside *b);
 int remote_prefork(struct rump_sp_cookie *cookie);
 int remote_fork_init(const struct rump_sp_cookie *cookie);
 void remote_fork_cancel(const struct rump_sp_cookie *cookie);

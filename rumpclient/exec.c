@@ -147,7 +147,8 @@ void remote_exec_init(void)
 			host(SYS_close, fd);
 		} else if (session_continue(fd) == 0) {
 			host(SYS_prctl, PR_GET_NAME, comm, 0, 0, 0);
-			remote_syscall(SYS_prctl, (const long[6]){ PR_SET_NAME, (long)comm }, -1);
+			remote_syscall(SYS_prctl, (const long[6]){ PR_SET_NAME, (long)comm }, -1,
+			    NULL);
 		}
 	}
 	unsetenv(variable);

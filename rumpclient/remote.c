@@ -179,12 +179,33 @@ struct wait {
 	int restarts;			/* a handler with SA_RESTART leaves it alone */
 	int *interrupted;		/* NULL: INTERRUPT is of no use */
 	int *passed;			/* a descriptor that comes along; NULL: none is wanted */
+	const struct beside *beside;	/* ends the call, too; NULL: nothing */
 };
 
 /* A host call of ours was ended by a handler. */
 static int handler_ran(const struct wait *w)
 {
 	return client_door ? 0 : tell_interrupt(w->c, w->reqno, w->interrupted);
+}
+
+/* Until something can be read from the socket, or a descriptor of the host is ready. */
+static int poll_beside(const struct wait *w)
+{
+	const struct beside *b = w->beside;
+	struct pollfd *own = &b->fds[b->nfds];
+	int err = 0;
+	long n;
+
+	do {
+		*own = (struct pollfd){ .fd = w->c->fd, .events = POLLIN };
+		n = host(SYS_poll, b->fds, b->nfds + 1, -1);
+		if (n == -EINTR)
+			err = handler_ran(w);
+	} while (n == -EINTR && !err);
+	if (err || n < 0)
+		return err ? err : (int)n;
+	*b->ready = n > (own->revents != 0);
+	return *b->ready ? tell_interrupt(w->c, w->reqno, w->interrupted) : 0;
 }
 
 /*
@@ -195,6 +216,8 @@ static int poll_first(const struct wait *w)
 {
 	struct pollfd pfd = { .fd = w->c->fd, .events = POLLIN };
 
+	if (w->beside && !*w->beside->ready)
+		return poll_beside(w);
 	if (w->restarts || host(SYS_poll, &pfd, 1, -1) != -EINTR)
 		return 0;
 	return handler_ran(w);
@@ -276,7 +299,7 @@ static int await_answer(const struct wait *w, struct in *in, size_t fixed, size_
 	in->ring = NULL;
 	in->have = in->pos = 0;
 	if (w->c->ring) {
-		while ((err = ring_await(w->c, w->restarts)) == -EINTR) {
+		while ((err = ring_await(w->c, w->restarts, w->beside != NULL)) == -EINTR) {
 			err = handler_ran(w);
 			if (err)
 				return err;
@@ -416,11 +439,11 @@ static int request(struct chan *c, struct rump_sp_syscall *req, struct marshal *
 }
 
 /*
- * One request and its answer, and what comes along with that (passed may be NULL).  -EFAULT
- * for bad memory on the way out, with *ret unset.
+ * One request and its answer, and what comes along with that (passed and beside may be NULL).
+ * -EFAULT for bad memory on the way out, with *ret unset.
  */
 static int exchange(struct chan *c, long nr, const long args[6], int passfd, unsigned int flags,
-    struct marshal *m, int *passed, long *ret)
+    struct marshal *m, int *passed, const struct beside *beside, long *ret)
 {
 	union {
 		struct rump_sp_syscall req;
@@ -431,7 +454,7 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 	int err, aborted, interrupted = 0;
 	struct wait w = {
 		.c = c, .reqno = ++c->reqno, .restarts = client_door || !never_restarts(nr),
-		.interrupted = &interrupted, .passed = passed,
+		.interrupted = &interrupted, .passed = passed, .beside = beside,
 	};
 
 	u.req.hdr = (struct rump_sp_hdr){
@@ -494,7 +517,7 @@ static int not_passed(int err)
 	return err == -EBADF || err == -EINVAL || err == -ETOOMANYREFS;
 }
 
-long remote_syscall(long nr, const long args[6], int farfd)
+long remote_syscall(long nr, const long args[6], int farfd, const struct beside *b)
 {
 	unsigned int life = session_life();
 	struct marshal m;
@@ -517,12 +540,13 @@ long remote_syscall(long nr, const long args[6], int farfd)
 		goto out;
 	}
 	marshal(&m, nr, args);
-	err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, &ret);
+	err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, b, &ret);
 	if (err == -EFAULT) {
 		/* The call itself is to find the bad address, or another error first. */
 		m.nsegs = m.nouts = 0;
 		m.size = 0;
-		err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, &ret);
+		err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, b,
+		    &ret);
 	}
 	if (arg >= 0 && not_passed(err))
 		ret = err;

@@ -122,11 +122,11 @@ void ring_call(struct chan *c, const struct rump_sp_syscall *req);
 /* Of the request that is about to be sent: whether there is much to store. */
 void ring_expect(struct chan *c, const struct marshal *m);
 /*
- * Waits for the answer.  0: it is in the memory; 1: it is, or will be, on the socket;
- * -EINTR: a signal handler ran meanwhile (restarts: one without SA_RESTART); another
- * -errno: the channel is lost.
+ * Waits for the answer; awake only, and then at the socket, if socket is set.  0: it is in
+ * the memory; 1: it is, or will be, on the socket; -EINTR: a signal handler ran meanwhile
+ * (restarts: one without SA_RESTART); another -errno: the channel is lost.
  */
-int ring_await(struct chan *c, int restarts);
+int ring_await(struct chan *c, int restarts, int socket);
 
 /* ---- exec.c ---------------------------------------------------------------------------- */
 

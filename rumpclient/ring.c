@@ -10,7 +10,7 @@
  *
  * Waiting: by looking at the word for SPIN_NS, if a CPU is left to the server, and less
  * often if that was in vain lately; then in a futex, for NAP_NS; then at the socket, which
- * also tells of the server's end.
+ * also tells of the server's end, at once if descriptors of the host are waited for beside it.
  *
  * Limit: without rumpclient_signal_door(), a signal handler that runs between two of these
  * waits, which is soon after the call has begun, does not end the call, as one that runs just
@@ -321,7 +321,7 @@ static long nap(uint32_t *sleep, int restarts)
 	return host(SYS_futex_waitv, &w, 1, 0, &ts, CLOCK_MONOTONIC, 0);
 }
 
-int ring_await(struct chan *c, int restarts)
+int ring_await(struct chan *c, int restarts, int socket)
 {
 	uint32_t *sleep = &c->ring->sleep, mode = __atomic_load_n(sleep, __ATOMIC_RELAXED);
 	long err;
@@ -329,13 +329,15 @@ int ring_await(struct chan *c, int restarts)
 	if (mode == RUMP_SP_AWAKE)
 		spin(c);
 	while (!answered(c) && mode != RUMP_SP_ELSEWHERE) {
-		mode = RUMP_SP_ASLEEP;
+		mode = socket ? RUMP_SP_ELSEWHERE : RUMP_SP_ASLEEP;
 		__atomic_store_n(sleep, mode, __ATOMIC_SEQ_CST);
 		if (answered(c))
 			break;
 		err = ring_bell(c);
 		if (err < 0)
 			return err;
+		if (socket)
+			break;
 		err = nap(sleep, restarts);
 		if (err == -EINTR)
 			return -EINTR;

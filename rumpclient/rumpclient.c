@@ -156,7 +156,7 @@ long rumpclient_syscall(long nr, const long args[6])
 			return ret;
 		keeper_await();
 	}
-	return remote_syscall(nr, args, -1);
+	return remote_syscall(nr, args, -1, NULL);
 }
 
 void client_moved(int err)
@@ -186,7 +186,7 @@ long rumpclient_syscall_fd(long nr, const long args[6], int farfd)
 	}
 	check_process();
 	if (mode == REMOTE)
-		return remote_syscall(nr, args, farfd);
+		return remote_syscall(nr, args, farfd, NULL);
 	ret = rumpclient_syscall(nr, args);
 	if (ret < 0) {
 		host(SYS_close, farfd);
@@ -200,6 +200,18 @@ long rumpclient_syscall_fd(long nr, const long args[6], int farfd)
 		return err;
 	}
 	return ret;
+}
+
+long rumpclient_syscall_beside(long nr, const long args[6], struct pollfd *fds, unsigned int nfds,
+    int *ready)
+{
+	const struct beside b = { .fds = fds, .nfds = nfds, .ready = ready };
+
+	*ready = 0;
+	if (mode != REMOTE)
+		return -EOPNOTSUPP;
+	check_process();
+	return remote_syscall(nr, args, -1, &b);
 }
 
 int rumpclient_prefork(struct rumpclient_fork *cookie)

@@ -50,6 +50,16 @@ long rumpclient_syscall(long nr, const long args[6]);
 long rumpclient_syscall_fd(long nr, const long args[6], int farfd);
 
 /*
+ * The same for a call that waits, and does so for descriptors of the host beside it: as soon
+ * as poll(2) finds one of fds ready, the call is told to end, as if by a signal, and *ready is
+ * 1.  fds has room for one more entry, which is the callee's.  A result that is there at once
+ * is returned without a look at fds.  -EOPNOTSUPP: it is no server's client.
+ */
+struct pollfd;
+long rumpclient_syscall_beside(long nr, const long args[6], struct pollfd *fds, unsigned int nfds,
+    int *ready);
+
+/*
  * For who makes calls on behalf of another process: what this thread's calls point at
  * is read and written by these functions from now on, until m is NULL.  They return how
  * many bytes could be copied, from the start without a gap.  Only of a server's client;

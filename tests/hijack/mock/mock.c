@@ -260,6 +260,14 @@ API long rumpclient_syscall_fd(long nr, const long a[6], int farfd)
 	return rfd;
 }
 
+API long rumpclient_syscall_beside(long nr, const long a[6], struct pollfd *fds, unsigned int n,
+    int *ready)
+{
+	(void)nr, (void)a, (void)fds, (void)n;
+	*ready = 0;
+	return -EOPNOTSUPP;
+}
+
 API int rumpclient_init(void)
 {
 	struct rlimit rl = { 20000, 20000 };
