@@ -461,7 +461,7 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 		.type = RUMP_SP_SYSCALL, .nfds = passfd >= 0, .flags = flags,
 		.reqno = w.reqno,
 	};
-	u.req.nr = nr;
+	u.req.nr = c->nr = nr;
 	memcpy(u.req.args, args, sizeof(u.req.args));
 	u.req.reserved = 0;
 	err = request(c, &u.req, m, passfd);

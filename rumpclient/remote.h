@@ -63,6 +63,7 @@ struct chan {
 	atomic_int memfd, bell;
 	uint32_t asked, answered;	/* messages there and back */
 	int rung;			/* the bell, for it */
+	unsigned int nr;		/* of the call under way */
 	/* what of the answer's data is stored before it is complete */
 	uint64_t early_addr;
 	uint32_t early_max, early_done;

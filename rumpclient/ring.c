@@ -9,7 +9,7 @@
  * address is an error here, too.
  *
  * Waiting: by looking at the word for SPIN_NS, if a CPU is left to the server, and less
- * often if that was in vain lately; then in a futex, for NAP_NS; then at the socket, which
+ * often if that was in vain for such calls lately; then in a futex, for NAP_NS; then at the socket, which
  * also tells of the server's end, at once if descriptors of the host are waited for beside it.
  *
  * Limit: without rumpclient_signal_door(), a signal handler that runs between two of these
@@ -34,6 +34,7 @@
 #define CPU_AGE_NS	100000000	/* after which the CPUs are asked for again */
 #define MISSES		16
 #define RETRY		8
+#define LUCKS		16
 
 
 /* struct futex_waitv, younger than some headers. */
@@ -46,7 +47,7 @@ static __thread struct {
 	int64_t asked;
 	unsigned int ncpu;
 	uint32_t only;			/* 1 + the only CPU we may run on, or 0 */
-	unsigned int misses;
+	unsigned int misses[LUCKS];	/* in a row, by the number of the call */
 } self;
 
 static int64_t now(void)
@@ -267,6 +268,7 @@ static void spin(struct chan *c)
 {
 	struct rump_sp_ring *r = c->ring;
 	uint32_t theirs = __atomic_load_n(&r->server_cpu, __ATOMIC_RELAXED);
+	unsigned int *misses = &self.misses[c->nr % LUCKS];
 	int64_t t, end;
 	int i;
 
@@ -282,15 +284,15 @@ static void spin(struct chan *c)
 	ask_cpus(r, t);
 	if (self.ncpu < 2 && (theirs == 0 || theirs == self.only))
 		return;
-	if (self.misses >= MISSES && self.misses % RETRY) {
-		self.misses++;
+	if (*misses >= MISSES && *misses % RETRY) {
+		++*misses;
 		return;
 	}
 	end = t + SPIN_NS;
 	do {
 		for (i = 0; i < LOOKS; i++) {
 			if (answered(c)) {
-				self.misses = 0;
+				*misses = 0;
 				return;
 			}
 			__builtin_ia32_pause();
@@ -298,7 +300,7 @@ static void spin(struct chan *c)
 		if (c->early_max)
 			store_early(c);
 	} while (now() < end);
-	self.misses++;
+	++*misses;
 }
 
 /*
