@@ -422,6 +422,91 @@ static void c_kinds(void)
 	close(s[0]), close(pi[1]), close(ep);
 }
 
+/* ---- events of both kernels, while somebody waits -------------------------------------------------- */
+
+#define EVENTS	300
+
+static int both_socket, both_pipe;
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* Each in turn, one for long, then the other, then as it comes; signals in between. */
+static void *give_both(void *arg)
+{
+	pthread_t *waiter = arg;
+	int i;
+
+	for (i = 0; i < EVENTS; i++) {
+		give((i < 100 ? i & 1 : i < 200 ? i < 150 : i * 7 % 5 < 2) ? both_socket : both_pipe);
+		if (i % 10 == 0)
+			usleep(MS / 2);
+		if (i % 50 == 25)
+			pthread_kill(*waiter, SIGUSR1);
+	}
+	return NULL;
+}
+
+/* No event is missed, by whatever kind of wait, and both have their turn. */
+static void c_both(void)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct sigaction sa = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+	pthread_t me = pthread_self(), t;
+	int s[2], pi[2], ep = epoll_create1(0), way, n, got, fds[2];
+
+	tcp_pair(s);
+	need(pipe(pi) == 0 && sigaction(SIGUSR1, &sa, NULL) == 0);
+	both_socket = s[0], both_pipe = pi[1];
+	fds[0] = s[1], fds[1] = pi[0];
+	for (n = 0; n < 2; n++) {
+		ev.data.fd = fds[n];
+		need(epoll_ctl(ep, EPOLL_CTL_ADD, fds[n], &ev) == 0);
+	}
+	for (way = 0; way < 3; way++) {
+		struct pollfd p[2] = { { s[1], POLLIN, 0 }, { pi[0], POLLIN, 0 } };
+		fd_set in;
+
+		t = thread(give_both, &me);
+		for (got = 0; got < EVENTS;) {
+			int ready[2] = { 0 }, i;
+
+			if (way == 0) {
+				n = epoll_wait(ep, &ev, 1, 10000);
+				ready[0] = n > 0 && ev.data.fd == s[1];
+				ready[1] = n > 0 && ev.data.fd == pi[0];
+			} else if (way == 1) {
+				n = poll(p, 2, 10000);
+				for (i = 0; i < 2; i++)
+					ready[i] = n > 0 && p[i].revents;
+			} else {
+				FD_ZERO(&in);
+				FD_SET(s[1], &in), FD_SET(pi[0], &in);
+				n = select(s[1] + pi[0] + 1, &in, NULL, NULL, NULL);
+				for (i = 0; i < 2; i++)
+					ready[i] = n > 0 && FD_ISSET(fds[i], &in);
+			}
+			need(n > 0 || (n == -1 && errno == EINTR));
+			need(n < 0 || ready[0] + ready[1] == n);
+			for (i = 0; i < 2; i++)
+				if (ready[i])
+					eat(fds[i]), got++;
+		}
+		pthread_join(t, NULL);
+		need(epoll_wait(ep, &ev, 1, 5) == 0 && poll(p, 2, 5) == 0);
+	}
+	/* Neither keeps the other out, though both always have something. */
+	give(s[0]), give(pi[1]);
+	for (n = got = 0; n < 20; n++) {
+		need(epoll_wait(ep, &ev, 1, 10000) == 1);
+		got |= ev.data.fd == s[1] ? 1 : 2;
+	}
+	need(got == 3);
+	close(s[0]), close(s[1]), close(pi[0]), close(pi[1]), close(ep);
+}
+
 /* ---- moving data ---------------------------------------------------------------------------------- */
 
 /* From a socket through a pipe into a socket, and into a file in dir, and back. */
@@ -493,7 +578,7 @@ int main(int argc, char **argv)
 	static const struct { const char *name; void (*fn)(void); void (*in)(const char *); } cases[] = {
 		{ "rights", c_rights, NULL }, { "copies", c_copies, NULL }, { "waiters", c_waiters, NULL },
 		{ "servers", c_servers, NULL }, { "forks", c_forks, NULL },
-		 { "kinds", c_kinds, NULL }, { "unixname", NULL, c_unixname },
+		{ "both", c_both, NULL }, { "kinds", c_kinds, NULL }, { "unixname", NULL, c_unixname },
 		{ "movers", NULL, c_movers },
 	};
 	size_t i;

@@ -45,6 +45,7 @@ more forks by_fork
 more copies
 more waiters
 more servers
+more both
 more kinds
 more unixname '' dir
 more movers '' dir
@@ -294,7 +295,7 @@ python_body() {
 python_cleanup() { halt; }
 
 atf_init_test_cases() {
-	for t in numbers poll select epoll data signals rights forks copies waiters servers kinds \
+	for t in numbers poll select epoll data signals rights forks copies waiters servers both kinds \
 	    unixname movers names processes image shell compiler outsiders libc resolver mallocs no_server \
 	    nginx python; do
 		atf_add_test_case $t
