@@ -12,6 +12,7 @@ help:
 	@echo 'make demo         install what is needed, build, show it working'
 	@echo 'make musl         librumphijack.so for programs of musl, in build/musl; clients of servers only'
 	@echo 'make install      DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)'
+	@echo 'make install-headers   what kernel modules are built with, into $(DESTDIR)$(PREFIX)/src/rump-headers'
 	@echo 'make deb          Debian packages, in $(O)/deb; builds the kernel once more'
 	@echo 'make lint         clang-tidy and cppcheck'
 	@echo 'make format [SINCE=HEAD]   clang-format for the lines that were changed since'
@@ -39,6 +40,8 @@ mandir	= $(DESTDIR)$(PREFIX)/share/man
 compdir	= $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 docdir	= $(DESTDIR)$(PREFIX)/share/doc/rump
 pcdir	= $(DESTDIR)$(LIBDIR)/pkgconfig
+# From where gdb loads what belongs to a library, if the system's prefix is ours.
+gdbdir	= $(DESTDIR)$(PREFIX)/share/gdb/auto-load$(LIBDIR)
 
 # $(call pkgconfig,NAME,WHAT,LIBS)
 pkgconfig = printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' 'libdir=$(LIBDIR)' '' \
@@ -55,6 +58,7 @@ install: all
 	install -m 644 $(addprefix $(B)/,$(PRELOADS)) $(libdir)
 	install -m 644 $(HEADERS) $(filter $(B)/include/rump/%,$(GENHEADERS)) $(incdir)
 	install -D -m 644 tools/rump.bash $(compdir)/rump
+	install -D -m 644 tools/gdb/rump.py $(gdbdir)/$(call soname,librump.so)-gdb.py
 	install -m 644 README.md LICENSE $(docdir)
 	install -m 644 kernel/LICENSE $(docdir)/LICENSE.kernel
 	$(call pkgconfig,rump,a Linux kernel as a library,-lrump -lrumpuser)

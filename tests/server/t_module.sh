@@ -7,9 +7,10 @@ server=$B/server/rump_server
 rump=$B/tools/rump
 url=unix://$PWD/s
 
+# build KDIR
 build() {
 	cp -r "$TOP/examples/module" module
-	make -C module KDIR="$KB" >make.log 2>&1 || { cat make.log; atf_fail "the example does not build"; }
+	make -C module KDIR="$1" >make.log 2>&1 || { cat make.log; atf_fail "the example does not build"; }
 	ko=$PWD/module/counter.ko
 }
 
@@ -23,7 +24,7 @@ count="$rump run --server $url -- cat /rump/proc/counter"
 test_case server 'rump_server -m: parameters, use from several clients, lsmod'
 server_body() {
 	needs_preload
-	build
+	build "$KB"
 	atf_check -s exit:1 -e match:'^rump_server: -m missing.ko: No such file' $server -m missing.ko "$url"
 	atf_check -e ignore $server -c 2 -m "$ko,start=40" "$url"
 	atf_check -o inline:'41 cat\n' $count
@@ -39,7 +40,7 @@ server_body() {
 test_case insmod 'rump insmod and rmmod: again and again; what is no module, or twice the same, is refused'
 insmod_body() {
 	needs_preload
-	build
+	build "$KB"
 	atf_check -e ignore $server --trust-clients "$url"
 	atf_check -s exit:1 -e match:'counter: no such module is loaded' $rump rmmod "$url" counter
 	for i in 1 2 3 4 5; do
@@ -57,10 +58,26 @@ insmod_body() {
 	atf_check -o inline:'' $rump run --server "$url" -- cat /rump/proc/modules
 }
 
+test_case headers 'what make install-headers installs is enough, and is of no other place'
+headers_body() {
+	needs_preload
+	case $B in */kdebug*) k=1 ;; *) k= ;; esac
+	env -u MAKEFLAGS -u MAKELEVEL make -C "$TOP" KDEBUG=$k install-headers DESTDIR="$PWD/dest" PREFIX=/usr \
+	    >log 2>&1 || { cat log; atf_fail "make install-headers"; }
+	if grep -rl "$TOP" dest >where; then
+		cat where
+		atf_fail "these files name the source tree"
+	fi
+	mv dest moved
+	build "$PWD/moved/usr/src/rump-headers"
+	atf_check -e ignore $server -m "$ko,start=7" "$url"
+	atf_check -o inline:'8 cat\n' $count
+}
+
 test_case embedded 'rump_module_load() and unload(), twice; why it is refused is printed'
 embedded_body() {
 	case $B in *thread*) atf_skip "a kernel in the process looks like one race" ;; esac
-	build
+	build "$KB"
 	atf_check -o match:'^11 ' -o match:'^21 ' -e match:'counter: from 20' \
 	    env RUMP_VERBOSE=1 "$(atf_get_srcdir)/h_module" "$ko"
 	sed 's/vermagic=6/vermagic=5/' "$ko" >other.ko
@@ -72,4 +89,5 @@ atf_init_test_cases() {
 	atf_add_test_case server
 	atf_add_test_case insmod
 	atf_add_test_case embedded
+	atf_add_test_case headers
 }
