@@ -26,6 +26,7 @@ stop() {
 
 # background PROGRAM...: its pid in $pid
 background() {
+	: >background.out	# what the last one said is not this one's
 	"$@" >background.out 2>background.err &
 	pid=$!
 	echo $pid >>pids
