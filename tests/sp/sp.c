@@ -61,17 +61,18 @@ pid_t server_pid(void)
 long server_rss(void)
 {
 	char path[64], line[128];
-	long kb = -1;
+	long kb, sum = 0;
 	FILE *f;
 
 	sprintf(path, "/proc/%d/status", server);
 	f = fopen(path, "r");
 	ATF_REQUIRE(f != NULL);
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
-			break;
+		if (sscanf(line, "RssAnon: %ld", &kb) == 1 || sscanf(line, "RssShmem: %ld", &kb) == 1)
+			sum += kb;
 	fclose(f);
-	return kb;
+	ATF_REQUIRE(sum > 0);
+	return sum;
 }
 
 void client_start_with(const char *const more[])

@@ -24,7 +24,7 @@ void server_start(void);
 /* with these further arguments (NULL at the end) */
 void server_start_with(const char *const more[]);
 pid_t server_pid(void);
-/* Its resident memory, KB. */
+/* Memory that is its alone, KB: not the text of libraries. */
 long server_rss(void);
 
 /* The same, and makes this process its client. */
