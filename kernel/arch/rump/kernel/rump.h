@@ -16,6 +16,7 @@
 #define RUMP_PUBLIC	__attribute__((visibility("default")))
 
 struct file;
+struct page;
 struct task_struct;
 struct rumpuser_net_request;
 
@@ -206,6 +207,10 @@ long rump_map_call(long nr, const long args[6]);
 
 /* module.c: rumpuser_symbol(), also for modules' functions */
 int rump_symbol(unsigned long addr, char *buf, size_t len);
+
+/* stacks.c */
+bool rump_is_stack(gfp_t gfp, unsigned int order);
+struct page *rump_stack_alloc(gfp_t gfp);
 
 /* memory.c */
 void rump_memory_fed(void);

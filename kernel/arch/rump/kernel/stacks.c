@@ -7,8 +7,8 @@
  * memory with inodes, no such block may be left, however much is free; looking for one by
  * reclaiming takes long, is in vain, and ends with the OOM killer.  So a few stacks are put
  * by for those who have to go on: the threads by which memory becomes free, and the
- * client that looks what is wrong.  Whoever finds none fails at once.  (The linker puts these
- * functions in front of those of mm/page_alloc.c: --wrap.)
+ * client that looks what is wrong.  Whoever finds none fails at once.  (alloc.c knows a
+ * request for a stack; the linker puts __wrap_*() in front of Linux's function.)
  */
 #include <linux/gfp.h>
 #include <linux/init.h>
@@ -21,12 +21,7 @@
 #define STACKS_MIN	2
 #define STACKS_MAX	32
 
-#define IS_STACK(gfp, order)	\
-	((order) == THREAD_SIZE_ORDER && ((gfp) & ~__GFP_NOWARN) == THREADINFO_GFP)
-
 struct page *__real___alloc_pages_noprof(gfp_t gfp, unsigned int order, int nid,
-					 nodemask_t *nodes);
-struct page *__wrap___alloc_pages_noprof(gfp_t gfp, unsigned int order, int nid,
 					 nodemask_t *nodes);
 void __real___free_pages(struct page *page, unsigned int order);
 void __wrap___free_pages(struct page *page, unsigned int order);
@@ -60,18 +55,24 @@ static struct page *take(void)
 	return page;
 }
 
-struct page *__wrap___alloc_pages_noprof(gfp_t gfp, unsigned int order, int nid,
-					 nodemask_t *nodes)
+static struct page *alloc_stack(gfp_t gfp)
 {
-	struct page *page;
+	return __real___alloc_pages_noprof(gfp | __GFP_NOWARN, THREAD_SIZE_ORDER, numa_node_id(),
+					   NULL);
+}
 
-	if (likely(!IS_STACK(gfp, order)))
-		return __real___alloc_pages_noprof(gfp, order, nid, nodes);
-	gfp |= __GFP_NOWARN;
-	page = __real___alloc_pages_noprof(gfp & ~__GFP_DIRECT_RECLAIM, order, nid, nodes);
+bool rump_is_stack(gfp_t gfp, unsigned int order)
+{
+	return order == THREAD_SIZE_ORDER && (gfp & ~__GFP_NOWARN) == THREADINFO_GFP;
+}
+
+struct page *rump_stack_alloc(gfp_t gfp)
+{
+	struct page *page = alloc_stack(gfp & ~__GFP_DIRECT_RECLAIM);
+
 	if (!page)
 		page = take();
-	return page ?: __real___alloc_pages_noprof(gfp | __GFP_NORETRY, order, nid, nodes);
+	return page ?: alloc_stack(gfp | __GFP_NORETRY);
 }
 
 void __wrap___free_pages(struct page *page, unsigned int order)
