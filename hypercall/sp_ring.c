@@ -13,7 +13,9 @@
  * bell costs the client one host call, and us none but the wait.  While both sides
  * are awake there is none at all: a vCPU that has just served a client looks at its
  * word for LINGER_NS, and at those of the others it has served ("hot" ones, HOT a
- * vCPU), and only then has them ring again.  It does so where it has a core to itself:
+ * vCPU), and only then has them ring again.  A client that it has woken gets WOKEN_NS, if it
+ * is the only one: waking up takes so long on some hosts that each side would fall asleep
+ * while the other wakes up, for ever.  It does so where it has a core to itself:
  * not if client and server may run on the same CPU only, nor if as many threads as
  * there are cores look already, and rarely if it was in vain lately (wait.c).
  *
@@ -44,6 +46,7 @@
 #define LOOKS		8		/* at words, between two at the clock */
 #define BRIEF_MAX	64
 #define LINGER_NS	40000
+#define WOKEN_NS	150000		/* where the only client has to wake up before it asks again */
 #define POLL_NS		50000		/* between two looks at the sockets meanwhile */
 #define KEPT		2048		/* of a ring's own buffer, bytes */
 
@@ -54,12 +57,14 @@ struct sp_ring {
 	struct rump_sp_ring *shm;
 	uint32_t seen;			/* asked, when the last message was taken */
 	uint32_t told;			/* of the last one that the kernel was told of */
+	uint32_t sent;			/* over the socket, as the client says */
 	uint32_t answered;
 	uint32_t hot;			/* cpu + 1 of who looks at it; 0: it is to ring */
 	uint32_t only_cpu;		/* as the client was told */
 	unsigned int brief;		/* looks without a look at anything else */
 	int bell;
 	int progressed;
+	int woken;			/* the client slept when it was answered */
 	int kept_used;
 	int room_used;			/* the kernel is putting an answer's data in place */
 	struct rumpuser_sp_msg kept;
@@ -70,6 +75,7 @@ static struct hot {
 	_Alignas(64) uint32_t lock;
 	unsigned int n;
 	struct rumpuser_sp_chan *c[HOT];
+	const struct rumpuser_sp_chan *served;	/* the last; not followed */
 	int64_t last;			/* when the kernel has looked for a message last */
 	int64_t polled;			/* and when somebody at the sockets */
 } hots[NCPU_MAX];
@@ -77,6 +83,17 @@ static struct hot {
 static inline uint32_t asked(const struct sp_ring *r)
 {
 	return __atomic_load_n(&r->shm->asked, __ATOMIC_ACQUIRE);
+}
+
+/* Is there something at the socket? */
+static inline int sent_more(struct sp_ring *r)
+{
+	uint32_t n = __atomic_load_n(&r->shm->sent, __ATOMIC_ACQUIRE);
+
+	if (n == r->sent)
+		return 0;
+	r->sent = n;
+	return 1;
 }
 
 /* ---- making ---------------------------------------------------------------------- */
@@ -124,8 +141,8 @@ static struct sp_ring *ring_make(uint64_t name, int *filep)
 		return NULL;
 	}
 	r->shm = (struct rump_sp_ring *)p;
-	r->seen = r->told = r->answered = r->hot = r->brief = 0;
-	r->progressed = r->kept_used = r->room_used = 0;
+	r->seen = r->told = r->sent = r->answered = r->hot = r->brief = 0;
+	r->progressed = r->woken = r->kept_used = r->room_used = 0;
 	r->only_cpu = wait_only_cpu(rumpuser_clock_mono());
 	r->shm->server_cpu = r->only_cpu;
 	r->shm->bell = 1;
@@ -290,6 +307,7 @@ int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int n
 	sleep = __atomic_load_n(&shm->sleep, __ATOMIC_RELAXED);
 	if (sleep != RUMP_SP_AWAKE) {
 		sleep = __atomic_exchange_n(&shm->sleep, RUMP_SP_AWAKE, __ATOMIC_SEQ_CST);
+		r->woken = 1;
 		if (sleep == RUMP_SP_ASLEEP)
 			host(SYS_futex, &shm->sleep, FUTEX_WAKE, 1, NULL, NULL, 0);
 	}
@@ -363,9 +381,12 @@ static void look_at_all(struct hot *h, const struct rumpuser_sp_chan *but)
 	if (h->n == 0 || (h->n == 1 && h->c[0] == but))
 		return;
 	sp_lock(&h->lock);
-	for (i = 0; i < h->n; i++)
+	for (i = 0; i < h->n; i++) {
+		if (sent_more(h->c[i]->ring))
+			h->polled = 0;
 		if (h->c[i] != but)
 			announce(h->c[i]);
+	}
 	sp_unlock(&h->lock);
 }
 
@@ -392,6 +413,8 @@ static int look(struct hot *h, unsigned int cpu, const struct rumpuser_sp_chan *
 				return 1;
 			__builtin_ia32_pause();
 		}
+		if (c && sent_more(c->ring))
+			h->polled = 0;
 		look_at_all(h, c);
 		now = rumpuser_clock_mono();
 		look_at_sockets(h, cpu, now);
@@ -448,7 +471,9 @@ int rumpuser_sp_linger(struct rumpuser_sp_chan *c, unsigned int cpu, const uint3
 	}
 	if (r->hot != h - hots + 1)
 		heat(c, h);
-	end = now + LINGER_NS;
+	end = now + (r->woken && h->served == c ? WOKEN_NS : LINGER_NS);
+	r->woken = 0;
+	h->served = c;
 	if (word)
 		seen = look(h, cpu, c, word, expected, end < deadline ? end : deadline);
 	wait_spin_end(seen);

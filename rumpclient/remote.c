@@ -160,16 +160,19 @@ static int take_reply(struct in *in, long *ret)
 }
 
 /* The server is told that a signal is there, once. */
-static int tell_interrupt(const struct chan *c, uint64_t reqno, int *interrupted)
+static int tell_interrupt(struct chan *c, uint64_t reqno, int *interrupted)
 {
 	struct rump_sp_hdr intr = {
 		.len = sizeof(intr), .type = RUMP_SP_INTERRUPT, .reqno = reqno
 	};
+	int err;
 
 	if (!interrupted || *interrupted)
 		return 0;
 	*interrupted = 1;
-	return send_small(c->fd, &intr);
+	err = send_small(c->fd, &intr);
+	ring_sent(c);
+	return err;
 }
 
 /* How a wait is to go on. */
@@ -418,6 +421,7 @@ static int request(struct chan *c, struct rump_sp_syscall *req, struct marshal *
 {
 	size_t head;
 	unsigned int i, by_ring;
+	int err;
 
 	measure(req, m, &head);
 	by_ring = c->ring && passfd < 0 && req->hdr.len <= RUMP_SP_RING_REQUEST;
@@ -435,7 +439,11 @@ static int request(struct chan *c, struct rump_sp_syscall *req, struct marshal *
 	req->nsegs = m->nsegs;
 	if (c->ring)
 		ring_expect(c, m);
-	return by_ring ? put_request(c, req, head, m) : send_request(c, req, head, m, passfd);
+	if (by_ring)
+		return put_request(c, req, head, m);
+	err = send_request(c, req, head, m, passfd);
+	ring_sent(c);
+	return err;
 }
 
 /*
@@ -462,6 +470,7 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 		.reqno = w.reqno,
 	};
 	u.req.nr = c->nr = nr;
+	c->waits = never_restarts(nr);
 	memcpy(u.req.args, args, sizeof(u.req.args));
 	u.req.reserved = 0;
 	err = request(c, &u.req, m, passfd);

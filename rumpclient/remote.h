@@ -64,6 +64,7 @@ struct chan {
 	uint32_t asked, answered;	/* messages there and back */
 	int rung;			/* the bell, for it */
 	unsigned int nr;		/* of the call under way */
+	int waits;			/* which may take as long as it likes */
 	/* what of the answer's data is stored before it is complete */
 	uint64_t early_addr;
 	uint32_t early_max, early_done;
@@ -118,6 +119,8 @@ static inline void ring_prepare(struct chan *c)
 long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs);
 /* The message is complete. */
 void ring_send(struct chan *c);
+/* One has gone over the socket. */
+void ring_sent(struct chan *c);
 /* A request that brings no memory, and its end word: all of it. */
 void ring_call(struct chan *c, const struct rump_sp_syscall *req);
 /* Of the request that is about to be sent: whether there is much to store. */

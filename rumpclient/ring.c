@@ -8,9 +8,10 @@
  * points at is copied by the host (pwrite and pread on the memory's file), so that a bad
  * address is an error here, too.
  *
- * Waiting: by looking at the word for SPIN_NS, if a CPU is left to the server, and less
- * often if that was in vain for such calls lately; then in a futex, for NAP_NS; then at the socket, which
- * also tells of the server's end, at once if descriptors of the host are waited for beside it.
+ * Waiting: by looking at the word for SPIN_NS, or WOKEN_NS, if a CPU is left to the server,
+ * and less often if that was in vain for such calls lately; then in a futex, for NAP_NS; then
+ * at the socket, which also tells of the server's end: at once if descriptors of the host are
+ * waited for beside it.
  *
  * Limit: without rumpclient_signal_door(), a signal handler that runs between two of these
  * waits, which is soon after the call has begun, does not end the call, as one that runs just
@@ -27,6 +28,7 @@
 #include "remote.h"
 
 #define SPIN_NS		40000
+#define WOKEN_NS	150000		/* if the server has to wake up first */
 #define LOOKS		16		/* at the word, between two at the clock */
 #define EARLY_MIN	(32u << 10)	/* from that on data are stored before all are there ... */
 #define EARLY_STEP	(16u << 10)	/* ... so many at a time */
@@ -192,6 +194,12 @@ void ring_send(struct chan *c)
 		ring_bell(c);
 }
 
+void ring_sent(struct chan *c)
+{
+	if (c->ring)
+		__atomic_add_fetch(&c->ring->sent, 1, __ATOMIC_RELEASE);
+}
+
 void ring_call(struct chan *c, const struct rump_sp_syscall *req)
 {
 	const uint64_t end = RUMP_SP_END_OK;
@@ -288,7 +296,7 @@ static void spin(struct chan *c)
 		++*misses;
 		return;
 	}
-	end = t + SPIN_NS;
+	end = t + (c->rung && !c->waits ? WOKEN_NS : SPIN_NS);
 	do {
 		for (i = 0; i < LOOKS; i++) {
 			if (answered(c)) {

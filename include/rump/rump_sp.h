@@ -255,7 +255,8 @@ struct rump_sp_copy_reply {
  *
  * - the client puts a message into `request', adds 1 to asked, and then 1 to the bell
  *   if bell is not 0.  A message that is too long, or brings descriptors, goes over
- *   the socket; so does INTERRUPT;
+ *   the socket; so does INTERRUPT.  Then the client adds 1 to sent, for a server that looks
+ *   at the memory only;
  * - the server puts its message into `answer', or sends it over the socket, as
  *   answer_where tells, adds 1 to answered, and then looks at sleep;
  * - a client that waits in vain sets sleep to ASLEEP, and waits for its change by
@@ -294,7 +295,7 @@ struct rump_sp_ring {
 	uint32_t pad1[14];
 	/* the client's */
 	uint32_t asked;
-	uint32_t pad2;
+	uint32_t sent;
 	char request[RUMP_SP_RING_PART - 136];
 	/* the server's; a page of its own begins here */
 	uint32_t answered;
