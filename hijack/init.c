@@ -133,13 +133,14 @@ static void start(void)
 	struct patch_stats st;
 	int err;
 
+	/* First: a sanitizer may begin inside of any function of libc that we call, and calls ours. */
+	wrap_resolve();
 	read_scope();
 	read_retry();
 	rumpclient_on_lost(fdmap_lost);
 	rumpclient_on_no_kernel(no_kernel);
 	proc_init();
 	hijack_classify();
-	wrap_resolve();
 	if (rumpclient_init() < 0)
 		host(SYS_exit_group, 1);
 	err = getenv("RUMPHIJACK_NOPATCH") ? -ECANCELED : patch_libc(&st);

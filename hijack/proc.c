@@ -36,6 +36,7 @@
 
 #include "hijack.h"
 #include "outsider.h"
+#include "../rumpclient/beside.h"
 
 /* ---- who shares memory with whom ------------------------------------------------ */
 
@@ -300,26 +301,6 @@ static int is_session(const char *var)
 
 static char trap_path[PATH_BUF];	/* rump_trap, if it may be needed */
 
-/* In PREFIX/bin, where we are in PREFIX/lib or a directory below. */
-static void find_trap(void)
-{
-	static const char *const places[] = { "../bin/rump_trap", "../../bin/rump_trap" };
-	const char *slash;
-	Dl_info us;
-	size_t i, n;
-
-	if (!dladdr(&scope, &us) || !(slash = strrchr(us.dli_fname, '/')))
-		return;
-	n = slash + 1 - us.dli_fname;
-	for (i = 0; i < 2 && n + strlen(places[i]) < sizeof(trap_path); i++) {
-		memcpy(trap_path, us.dli_fname, n);
-		strcpy(trap_path + n, places[i]);
-		if (host(SYS_access, trap_path, X_OK) == 0)
-			return;
-	}
-	trap_path[0] = '\0';
-}
-
 void proc_init(void)
 {
 	size_t size = 0;
@@ -333,8 +314,8 @@ void proc_init(void)
 		if (host(SYS_madvise, mem, 4096, MADV_WIPEONFORK) < 0)
 			owner = NULL;
 	}
-	if (scope.outsiders == STATIC_TRAP)
-		find_trap();
+	if (scope.outsiders == STATIC_TRAP && beside(&scope, "rump_trap", trap_path, sizeof(trap_path)))
+		trap_path[0] = '\0';
 	for (e = environ; e && *e; e++)
 		if (is_session(*e))
 			size += strlen(*e) + 1;

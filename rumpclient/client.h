@@ -62,6 +62,13 @@ void keeper_await(void);
 /* (rumpclient.c) The kernel is not here any more; it is a server's, or lost (err). */
 void client_moved(int err);
 
+/* ---- own.c: a server of our own -------------------------------------------------------- */
+
+/* 1: no kernel can be in this process. */
+int own_wanted(void);
+/* Starts it and is its client (client_moved()): 0, or -errno after one line on stderr. */
+int own_begin(void);
+
 /* ---- embedded.c -------------------------------------------------------------------- */
 
 long embedded_syscall(long nr, const long args[6]);

@@ -34,21 +34,6 @@ static void done(void)
 	host(SYS_futex, &moving, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX);
 }
 
-/*
- * A sanitizer's runtime does not survive that a process with threads forks and goes on:
- * its locks are not made for it.  Such a program's children are without the kernel.
- *
- * The dynamic linker says at the start whether there is one: in the midst of a fork(3),
- * the program's malloc(3) may be locked, which dlsym(3) calls for what it does not find.
- */
-extern void __asan_init(void) __attribute__((weak));
-extern void __tsan_init(void) __attribute__((weak));
-
-static int movable(void)
-{
-	return embedded_up() && !__asan_init && !__tsan_init;
-}
-
 int keeper_move(void)
 {
 	struct rump_keeper k;
@@ -59,7 +44,7 @@ int keeper_move(void)
 		keeper_await();
 		nobody = 0;
 	}
-	err = movable() ? embedded_keeper(&k) : -ENODEV;
+	err = embedded_up() ? embedded_keeper(&k) : -ENODEV;
 	if (!err)
 		err = remote_take(k.url, &(struct rump_sp_cookie){ k.id, k.secret });
 	if (err != -ENODEV && err != -EBUSY && err != -EAGAIN && err != -ENOMEM)

@@ -25,7 +25,8 @@
 #define MADV_WIPEONFORK	18
 #endif
 
-static volatile enum { UNUSED = -1, EMBEDDED, REMOTE } mode = UNUSED;
+/* OWN: a server's client, which the first call starts. */
+static volatile enum { UNUSED = -1, EMBEDDED, REMOTE, OWN } mode = UNUSED;
 static struct {
 	atomic_int same;		/* 0 in a child */
 	atomic_int pid;			/* whose memory this is; 0: just forked */
@@ -84,13 +85,13 @@ int rumpclient_init(void)
 		if (err)
 			return err;
 	}
-	mode = url && *url ? REMOTE : EMBEDDED;
+	mode = url && *url ? REMOTE : own_wanted() ? OWN : EMBEDDED;
 	return 0;
 }
 
 int rumpclient_is_remote(void)
 {
-	return mode == UNUSED ? -EINVAL : mode;
+	return mode == UNUSED ? -EINVAL : mode == REMOTE;
 }
 
 int rumpclient_is_up(void)
@@ -139,7 +140,7 @@ static void check_process(void)
 	is_own();
 	if (mode == REMOTE)
 		remote_forget();
-	else
+	else if (mode == EMBEDDED)
 		embedded_forget();
 }
 
@@ -150,6 +151,11 @@ long rumpclient_syscall(long nr, const long args[6])
 	if (mode == UNUSED)
 		return -ENOTCONN;
 	check_process();
+	if (__builtin_expect(mode == OWN, 0)) {
+		ret = own_begin();
+		if (ret)
+			return ret;
+	}
 	while (mode == EMBEDDED) {
 		ret = embedded_syscall(nr, args);
 		if (__builtin_expect(ret != -RUMP_EMOVED, 1))
@@ -185,6 +191,11 @@ long rumpclient_syscall_fd(long nr, const long args[6], int farfd)
 		return -ENOTCONN;
 	}
 	check_process();
+	err = mode == OWN ? own_begin() : 0;
+	if (err) {
+		host(SYS_close, farfd);
+		return err;
+	}
 	if (mode == REMOTE)
 		return remote_syscall(nr, args, farfd, NULL);
 	ret = rumpclient_syscall(nr, args);

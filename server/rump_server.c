@@ -48,10 +48,11 @@ static struct {
 	int nmounts;
 	char **netifs;
 	int nnetifs;
-	/* for `rump run' */
+	/* for `rump run', and rumpclient/own.c */
 	int status_fd;		/* 'R' when ready, 'Q' when ending */
 	int hold_fd;		/* of a pipe, or a pidfd: when it ends, end with the last client */
 	const char *rmdir;	/* the socket's own directory */
+	int embedded;		/* with RUMP_MOUNT and RUMP_IF (rumpclient/own.c) */
 } opt = { .status_fd = -1, .hold_fd = -1 };
 
 static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *fmt, ...)
@@ -88,7 +89,7 @@ static void __attribute__((noreturn)) usage(int status)
 	exit(status);
 }
 
-enum { OPT_HOLD = 256, OPT_STATUS, OPT_RMDIR, OPT_UID, OPT_GID, OPT_TRUST };
+enum { OPT_HOLD = 256, OPT_STATUS, OPT_RMDIR, OPT_UID, OPT_GID, OPT_TRUST, OPT_EMBEDDED };
 
 /* c: what getopt_long() returned. */
 static void __attribute__((noreturn)) bad_option(int c, char **argv)
@@ -192,6 +193,7 @@ static void parse_options(int argc, char **argv)
 		{ "allow-uid", required_argument, NULL, OPT_UID },
 		{ "allow-gid", required_argument, NULL, OPT_GID },
 		{ "trust-clients", no_argument, NULL, OPT_TRUST },
+		{ "embedded", no_argument, NULL, OPT_EMBEDDED },
 		{ 0 }
 	};
 	uint64_t bytes;
@@ -245,6 +247,9 @@ static void parse_options(int argc, char **argv)
 			break;
 		case OPT_TRUST:
 			rumpuser_sp_trust();
+			break;
+		case OPT_EMBEDDED:
+			opt.embedded = 1;
 			break;
 		case 'h':
 			usage(0);
@@ -332,9 +337,11 @@ static int start(void)
 	static char own[64];
 	int i, err;
 
-	/* Mounts and interfaces of an embedded kernel are none of a server's. */
-	unsetenv("RUMP_MOUNT");
-	unsetenv("RUMP_IF");
+	/* Mounts and interfaces of an embedded kernel are none of a server's, unless it is instead of one. */
+	if (!opt.embedded) {
+		unsetenv("RUMP_MOUNT");
+		unsetenv("RUMP_IF");
+	}
 	err = rump_init();
 	if (err)
 		return err;

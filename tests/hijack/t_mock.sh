@@ -151,7 +151,7 @@ atf_test_case exports
 exports_body() {
 	{
 		sed -n 's/^[FA](\([^,]*\),.*/\1/p' "$TOP/hijack/wrappers.def"
-		printf '%s\n' __clone __fdelt_chk __fdelt_warn __sysv_signal __vfork bsd_signal clone \
+		printf '%s\n' __asan_default_options __tsan_default_options __clone __fdelt_chk __fdelt_warn __sysv_signal __vfork bsd_signal clone \
 		    daemon fork forkpty io_submit pthread_create sigaction signal ssignal sysv_signal vfork
 	} | sort >expected
 	nm -D --defined-only "$B/hijack/librumphijack.so" | sed 's/.* //' | sort >names
