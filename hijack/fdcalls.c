@@ -342,8 +342,11 @@ long hijack_close_range(long nr, const long a[6])
 	return close_gaps(first, last, flags);
 }
 
-/* io_uring would carry rump descriptors past us: programs then do without it. */
-long hijack_uring(long nr, const long a[6])
+/*
+ * What programs do without if it is not there: io_uring, which would carry rump descriptors past us,
+ * and fsopen(2), which does not say yet where it is to be mounted, and so in whose kernel.
+ */
+long hijack_absent(long nr, const long a[6])
 {
 	(void)nr, (void)a;
 	return -ENOSYS;

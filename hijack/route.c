@@ -163,7 +163,7 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_exec] = hijack_exec,
 	[HOW_exit] = hijack_exit,
 	[HOW_seccomp] = hijack_seccomp,
-	[HOW_uring] = hijack_uring,
+	[HOW_absent] = hijack_absent,
 	[HOW_sigaction] = hijack_sigaction,
 };
 

@@ -172,7 +172,7 @@ int hijack_want(long nr, const long a[6])
 	case HOW_exit:
 	case HOW_chdir:
 	case HOW_epoll_create:
-	case HOW_uring:
+	case HOW_absent:
 	case HOW_sigaction:
 		return 1;
 	default:

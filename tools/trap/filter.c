@@ -64,7 +64,7 @@ static unsigned int reason(long nr)
 		return 0;
 	}
 	switch (trap_how[nr]) {
-	case HOW_uring:
+	case HOW_absent:
 		return NO_SUCH;
 	case HOW_socket:
 		return SOCKET;
