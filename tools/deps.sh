@@ -1,25 +1,26 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# deps.sh [SET]... - installs the Debian packages that a SET of tasks needs: build,
-# check, demo, lint, bench, deb, programs: what tests/hijack/t_programs tries and skips where it
-# is not there (default: build check demo).  Knows Debian 12 and 13; installs
+# deps.sh [SET]... - installs the Debian packages that a SET of tasks needs: build (tools, and
+# Linux), check, demo, lint, bench, deb, programs: what tests/hijack/t_programs tries and skips
+# where it is not there (default: build check demo).  Knows Debian 12 and 13; installs
 # only what is missing, by sudo when not root; says what is missing if it cannot.
 
 set -eu
 
-build='make gcc libc6-dev binutils bc bison flex perl python3 xz-utils libelf-dev liburing-dev libcryptsetup-dev libssl-dev
-	libslirp-dev libvdeplug-dev linux-source-6.12'
+tools='make gcc libc6-dev binutils bc bison flex perl python3 xz-utils libelf-dev liburing-dev libcryptsetup-dev libssl-dev
+	libslirp-dev libvdeplug-dev'
+build="$tools linux-source-6.12"
 check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtools
 	iproute2 curl python3 procps acl attr fdisk cryptsetup-bin mdadm exfatprogs squashfs-tools xorriso strace
 	fuse2fs squashfuse sshfs openssh-sftp-server ntfs-3g archivemount psmisc
 	iputils-ping tcpdump tshark isc-dhcp-client ethtool passt vde2 libslirp0 libvdeplug2 slirp4netns
-	nftables wireguard-tools iperf3 mandoc musl-tools'
+	nftables wireguard-tools iperf3 mandoc musl-tools libjemalloc2 libgoogle-perftools4'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-format clang-tidy cppcheck'
 programs='nginx-light curl wget redis-server redis-tools postgresql openssh-server openssh-client
 	git lmdb-utils nodejs default-jdk-headless iperf3 socat bash rsync sqlite3 iputils-ping nftables
-	firefox-esr bind9-dnsutils golang-go libjemalloc2 libtcmalloc-minimal4'
+	firefox-esr bind9-dnsutils golang-go wrk'
 bench='nginx-light wrk fuse2fs redis-server redis-tools postgresql iperf3'
 deb='debhelper dpkg-dev lintian'
 
@@ -33,6 +34,7 @@ want=
 for set in "${@:-build check demo}"; do
 	for s in $set; do
 		case $s in
+		tools)	want="$want $tools" ;;
 		build)	want="$want $build" ;;
 		check)	want="$want $check" ;;
 		demo)	want="$want $demo" ;;
@@ -40,7 +42,7 @@ for set in "${@:-build check demo}"; do
 		programs) want="$want $programs" ;;
 		bench)	want="$want $bench" ;;
 		deb)	want="$want $deb" ;;
-		*)	die "'$s': no such set; there are: build, check, demo, lint, bench, deb, programs" ;;
+		*)	die "'$s': no such set; there are: tools, build, check, demo, lint, bench, deb, programs" ;;
 		esac
 	done
 done
