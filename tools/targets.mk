@@ -6,6 +6,7 @@ help:
 	@echo 'make              everything, into build/'
 	@echo 'make deps         install the Debian packages that are needed'
 	@echo 'make check        build and run all tests'
+	@echo 'make check-trixie build, and run the tests of the preload library on Debian 13; root and debootstrap'
 	@echo 'make bench        measure; table, and $(B)/bench: results.json, pictures (*.svg)'
 	@echo 'make bench-compare FILE=RESULTS.json   the figures of another system beside those'
 	@echo 'make soak         a million forks, 50,000 connections; hours'
