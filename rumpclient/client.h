@@ -78,6 +78,8 @@ void embedded_shutdown(void);
 int embedded_up(void);
 int embedded_check(void);
 void embedded_on_no_kernel(void (*fn)(void));
+/* There is none, and cannot be. */
+void embedded_none(void);
 struct rump_keeper;
 int embedded_keeper(struct rump_keeper *k);
 void embedded_joined(struct rump_keeper *k);

@@ -117,6 +117,12 @@ static int start(void)
 	return err;
 }
 
+void embedded_none(void)
+{
+	if (no_kernel_fn)
+		no_kernel_fn();
+}
+
 static int load(void)
 {
 	int none = NONE, err;
@@ -125,8 +131,8 @@ static int load(void)
 		atomic_store(&loader, host(SYS_gettid, 0));
 		err = start();
 		atomic_store(&state, err ? FAILED : LOADED);
-		if (err && no_kernel_fn)
-			no_kernel_fn();
+		if (err)
+			embedded_none();
 		return err;
 	}
 	while (atomic_load(&state) == LOADING) {

@@ -158,6 +158,8 @@ int own_begin(void)
 			err = remote_init(url);
 		if (!err)
 			client_moved(0);
+		else
+			embedded_none();
 		atomic_store(&state, err ? 3 : 2);
 	}
 	while ((none = atomic_load(&state)) == 1)

@@ -209,8 +209,8 @@ static void c_handlers(void)
 {
 	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART };
 	pthread_t self = pthread_self();
+	pid_t pid, parent = getpid();
 	int i, fd;
-	pid_t pid;
 
 	need(sigaction(SIGUSR1, &sa, NULL) == 0);
 	for (i = 0; i < 10; i++) {
@@ -219,18 +219,20 @@ static void c_handlers(void)
 	}
 	pid = fork();
 	if (pid == 0) {
-		for (i = 0; i < 20; i++) {
+		while (getppid() == parent) {
 			usleep(1000);
-			kill(getppid(), SIGUSR1);
+			kill(parent, SIGUSR1);
 		}
 		_exit(0);
 	}
-	while (handled < 15) {
+	while (handled < 20) {
 		fd = socket(AF_INET, SOCK_STREAM, 0);
 		need(fd >= 0 && close(fd) == 0);
 		need((fd = open("/dev/null", O_RDONLY)) >= 0 && close(fd) == 0);
 	}
-	ends_well(pid);
+	need(kill(pid, SIGKILL) == 0);
+	while (waitpid(pid, NULL, 0) == -1)
+		need(errno == EINTR);
 }
 
 /* ---- process 1 of its own ------------------------------------------------------------------ */

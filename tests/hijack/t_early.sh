@@ -126,10 +126,11 @@ sanitized() {
 		atf_check -o ignore -e ignore /sbin/mkfs.ext4 -q img
 		atf_check -o inline:'all\n' $embedded RUMP_MOUNT=\$PWD/img:/mnt ./san /rump/mnt
 		for i in \$(seq 100); do
-			/sbin/e2fsck -fn img >fsck 2>&1 && return 0
+			! /sbin/e2fsck -fn img >fsck 2>&1 || break
 			sleep 0.1
 		done
-		atf_fail \"\$(cat fsck)\"
+		[ \$i -lt 100 ] || atf_fail \"\$(cat fsck)\"
+		atf_check -s exit:1 -e match:'none' $embedded RUMP_MOUNT=none:/mnt ./san /rump/mnt
 	}"
 }
 sanitized asan address
