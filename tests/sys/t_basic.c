@@ -192,6 +192,23 @@ ATF_TC_BODY(proc_and_sys, tc)
 	ATF_CHECK(MUST(read, fd, buf, sizeof(buf)) > 0);
 	ATF_CHECK_EQ(atoi(buf), 65536);
 	MUST(close, fd);
+	/* each parameter of a module, and directories that can be read to their end */
+	for (size_t i = 0; sys_where() != SYS_HOST && i < 3; i++) {
+		static const char *const parameter[] = { "ipv6/parameters/autoconf",
+			"ipv6/parameters/disable_ipv6", "nf_conntrack/parameters/hashsize" };
+		char path[64];
+
+		snprintf(path, sizeof(path), "/sys/module/%s", parameter[i]);
+		fd = MUST(openat, AT_FDCWD, path, O_RDONLY);
+		ATF_CHECK(MUST(read, fd, buf, sizeof(buf)) > 0);
+		MUST(close, fd);
+	}
+	for (size_t i = 0; sys_where() != SYS_HOST && i < 2; i++) {
+		fd = MUST(openat, AT_FDCWD, i ? "/sys/kernel/slab" : "/sys/module", O_RDONLY | O_DIRECTORY);
+		while (MUST(getdents64, fd, buf, sizeof(buf)) > 0)
+			;
+		MUST(close, fd);
+	}
 	for (size_t i = 0; i < 4; i++) {
 		static const char *const node[] = { "/dev/null", "/dev/zero", "/dev/urandom", "/dev/full" };
 
