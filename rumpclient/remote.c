@@ -469,7 +469,8 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 		.type = RUMP_SP_SYSCALL, .nfds = passfd >= 0, .flags = flags,
 		.reqno = w.reqno,
 	};
-	u.req.nr = c->nr = nr;
+	u.req.nr = nr;
+	c->nr = nr;
 	c->waits = never_restarts(nr);
 	memcpy(u.req.args, args, sizeof(u.req.args));
 	u.req.reserved = 0;
