@@ -47,12 +47,12 @@ for set in "${@:-build check demo}"; do
 	done
 done
 
-# nginx in any flavour is nginx.
+# nginx in any flavour is nginx; and Debian 13 has libraries with a t64 behind their name.
 installed()
 {
 	case $1 in
 	nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
-	*) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+	*) dpkg-query -W -f '${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null | grep -qx installed ;;
 	esac
 }
 
