@@ -352,6 +352,14 @@ long hijack_absent(long nr, const long a[6])
 	return -ENOSYS;
 }
 
+/* A limit on the size of files: what the library below writes for us is one, too. */
+long hijack_rlimit(long nr, const long a[6])
+{
+	if (!proc_is_vfork_child())
+		rumpclient_limit_files();
+	return host_pass(nr, a);
+}
+
 long hijack_umask(long nr, const long a[6])
 {
 	if (rumpclient_is_up() && !proc_is_vfork_child())

@@ -165,6 +165,7 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_seccomp] = hijack_seccomp,
 	[HOW_absent] = hijack_absent,
 	[HOW_sigaction] = hijack_sigaction,
+	[HOW_rlimit] = hijack_rlimit,
 };
 
 /* What may not come back, or comes back twice, goes inside by itself where it must. */

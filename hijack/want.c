@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 
@@ -165,6 +166,8 @@ int hijack_want(long nr, const long a[6])
 	case HOW_seccomp:
 		return nr == SYS_prctl ? a[0] == PR_SET_SECCOMP && a[1] == SECCOMP_MODE_FILTER :
 		    a[0] == SECCOMP_SET_MODE_FILTER;
+	case HOW_rlimit:
+		return nr == SYS_prlimit64 ? a[1] == RLIMIT_FSIZE && a[2] : a[0] == RLIMIT_FSIZE;
 	case HOW_umask:
 	case HOW_sync:
 	case HOW_close_range:

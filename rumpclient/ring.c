@@ -22,6 +22,7 @@
 #include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -38,6 +39,10 @@
 #define RETRY		8
 #define LUCKS		16
 
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#endif
 
 /* struct futex_waitv, younger than some headers. */
 struct waitv {
@@ -103,8 +108,17 @@ static int has_room(int fd)
 	return spare[1] >= 0;
 }
 
+/* 1: writing to a file, also to one that is memory, may be the end of us. */
+static int limited;
+
+void rumpclient_limit_files(void)
+{
+	limited = 1;
+}
+
 int ring_open(struct chan *c)
 {
+	struct rlimit rl;
 	struct rump_sp_hdr q = {
 		.len = sizeof(q), .type = RUMP_SP_RING, .reqno = ++c->reqno,
 	};
@@ -114,6 +128,8 @@ int ring_open(struct chan *c)
 
 	if (!has_room(c->fd))
 		return 0;
+	if (host(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &rl) == 0 && rl.rlim_cur < RUMP_SP_RING_SIZE)
+		limited = 1;
 	err = send_small(c->fd, &q);
 	if (!err)
 		err = receive(c, &r, fds);
@@ -171,6 +187,22 @@ static long ring_bell(struct chan *c)
 	return r;
 }
 
+/* As the host's copy, but for pages that another thread takes away meanwhile. */
+static long copy_populated(void *to, const void *data, size_t n)
+{
+	uintptr_t from = (uintptr_t)data & ~4095ul;
+	long r;
+
+	do
+		r = host(SYS_madvise, from, (uintptr_t)data + n - from, MADV_POPULATE_READ);
+	while (r == -EINTR || r == -EAGAIN);
+	if (r == -ENOMEM || r == -EFAULT)
+		return -EFAULT;
+	/* -EINVAL: an older host, or memory that cannot be asked for: it is believed. */
+	memcpy(to, data, n);
+	return n;
+}
+
 long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs)
 {
 	if (!n)
@@ -181,6 +213,8 @@ long ring_fill(struct chan *c, size_t at, const void *data, size_t n, int theirs
 	}
 	if (memory_of)
 		return safe_read(c->ring->request + at, (uint64_t)data, n);
+	if (__builtin_expect(limited, 0))
+		return copy_populated(c->ring->request + at, data, n);
 	return host(SYS_pwrite64, c->memfd, data, n,
 	    offsetof(struct rump_sp_ring, request) + at);
 }

@@ -136,6 +136,12 @@ int rumpclient_check(void);
  * calls give errors.  It need not return.
  */
 void rumpclient_on_no_kernel(void (*fn)(void));
+/*
+ * The process is about to limit the size of files that it writes (RLIMIT_FSIZE), or may have: nothing
+ * is written to the memory's file of a server any more, which would end it by SIGXFSZ.  A limit that
+ * is there when a connection is made is seen.
+ */
+void rumpclient_limit_files(void);
 
 /*
  * Hands an embedded kernel that was booted to a keeper process, as whose client this

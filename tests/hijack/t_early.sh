@@ -137,6 +137,26 @@ sanitized asan address
 sanitized tsan thread
 sanitized ubsan undefined
 
+# A limit on the size of files is not met by what the library does for a program.
+servers file_size
+file_size_body() {
+	cat >script <<-'END'
+		i=0
+		while [ $i -lt 100 ]; do read x </rump/proc/version; i=$((i + 1)); done
+		ulimit -f 0
+		while [ $i -lt 200 ]; do echo $i >>/rump/run/g; i=$((i + 1)); done
+		wc -l </rump/run/g
+		head -c 300000 /dev/zero | cat >/rump/run/f
+		wc -c </rump/run/f
+	END
+	printf '100\n300000\n' >expected
+	serve
+	for sh in dash bash; do
+		atf_check -o file:expected sh -c "$remote $sh script | cat"	# not to a file
+		atf_check $remote rm /rump/run/f /rump/run/g
+	done
+}
+
 # With more rights than its user has, a program is left alone: neither messages nor files, and its
 # calls are the host's.
 servers secure

@@ -336,6 +336,10 @@ API int rumpclient_check(void)
 	return 0;
 }
 
+API void rumpclient_limit_files(void)
+{
+}
+
 API void rumpclient_on_no_kernel(void (*fn)(void))
 {
 	(void)fn;
