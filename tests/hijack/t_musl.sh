@@ -4,15 +4,19 @@
 
 remote="timeout 60 env LD_PRELOAD=$B/musl/lib/librumphijack.so RUMP_SERVER=unix://$PWD/sock"
 
+compile() {
+	atf_check musl-gcc -O -D_GNU_SOURCE -pthread -I"$TOP/include" -idirafter /usr/include \
+	    -idirafter "/usr/include/$(gcc -print-multiarch)" -o $1 "$TOP/tests/hijack/$1.c" \
+	    ${2:+"$TOP/tests/hijack/$2.c"}
+}
 serve() {
 	[ -e "$B/musl/lib/librumphijack.so" ] || atf_skip "not built: no musl-gcc, or with a sanitizer"
 	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$PWD/sock"
-	for p in h_calls h_more; do
-		atf_check musl-gcc -O -D_GNU_SOURCE -pthread -I"$TOP/include" -idirafter /usr/include \
-		    -idirafter "/usr/include/$(gcc -print-multiarch)" -o $p "$TOP/tests/hijack/$p.c"
-	done
+	compile h_calls
+	compile h_more
 }
 cleanup() {
+	[ ! -f dns.pid ] || kill $(cat dns.pid)
 	"$B/tools/rump" halt "unix://$PWD/sock" || true
 }
 
@@ -36,6 +40,47 @@ more_body() {
 }
 more_cleanup() { cleanup; }
 
+# Forks and executed programs, with descriptors of the rump kernel.
+atf_test_case processes cleanup
+processes_body() {
+	serve
+	compile h_musl
+	atf_check ./h_musl processes
+	atf_check $remote ./h_musl processes
+}
+processes_cleanup() { cleanup; }
+
+atf_test_case moments cleanup
+moments_body() {
+	serve
+	compile h_early early
+	export EARLY_DIR=/rump/run RUMPHIJACK_NOPATCH=1		# nothing by stdio
+	for t in constructors exit threads handlers select close; do
+		atf_check $remote ./h_early $t
+	done
+}
+moments_cleanup() { cleanup; }
+
+# Names are asked for in the rump kernel, though libc would ask on the host.
+atf_test_case names cleanup
+names_body() {
+	command -v python3 >/dev/null || atf_skip "no python3"
+	serve
+	compile h_musl
+	glibc="timeout 60 env LD_PRELOAD=$B/lib/librumphijack.so RUMP_SERVER=unix://$PWD/sock"
+	$glibc python3 "$TOP/tests/hijack/dns.py" >dns.out 2>&1 &
+	echo $! >dns.pid
+	for i in $(seq 100); do
+		[ -s dns.out ] && break
+		sleep 0.1
+	done
+	atf_check $glibc sh -c 'mkdir -p /rump/etc; echo "nameserver 127.0.0.1 # ours" >/rump/etc/resolv.conf
+	    printf "# hosts\n10.7.7.7\tinhosts alias\nfd00::7 inhosts6\n" >/rump/etc/hosts'
+	export RUMPHIJACK=path=/rump,socket=all:nolocal,blanket=/etc/resolv.conf:/etc/hosts
+	atf_check $remote ./h_musl names
+}
+names_cleanup() { cleanup; }
+
 # What is said, and programs of the other libc, which neither library can be in.
 atf_test_case said cleanup
 said_body() {
@@ -57,7 +102,7 @@ said_body() {
 said_cleanup() { cleanup; }
 
 atf_init_test_cases() {
-	for t in calls more said; do
+	for t in calls more processes moments names said; do
 		atf_add_test_case $t
 	done
 }
