@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -222,6 +223,45 @@ static void c_listened(const char *dir)
 	need(c >= 0 && write(c, "service", 7) == 7);
 }
 
+/* ---- words of the scope, and calls that are not there ------------------------------------- */
+
+/* With fdoff=100: what is the rump kernel's begins there, what is the host's does not. */
+static void c_fdoff(const char *dir)
+{
+	int low = dup(0), s[2], fd, file;
+
+	close(low);
+	pair(s);
+	need(s[0] >= 100 && s[1] >= 100 && s[0] < 110 && s[1] < 110);
+	file = open(in(dir, "numbered"), O_RDWR | O_CREAT, 0600);
+	need(file >= 100 && unlink(in(dir, "numbered")) == 0);
+	fd = open("/dev/null", O_RDONLY);
+	need(fd == low && close(fd) == 0);
+	fd = fcntl(s[0], F_DUPFD, 200);
+	need(fd == 200 && close(fd) == 0);
+	need(dup2(s[0], 50) == 50 && write(50, "x", 1) == 1 && close(50) == 0);
+	need(close(s[0]) == 0 && close(s[1]) == 0 && close(file) == 0);
+}
+
+/* What programs do without; and one that closes all that it does not know. */
+static void c_absent(const char *dir)
+{
+	char params[256] = "";
+	int s[2], fd;
+
+	(void)dir;
+	fails(syscall(SYS_io_uring_setup, 8, params), ENOSYS);
+	fails(syscall(SYS_fsopen, "ramfs", 0), ENOSYS);
+	pair(s);
+	closefrom(3);
+	fails(fcntl(s[0], F_GETFD), EBADF);
+	pair(s);
+	for (fd = 3; fd < 256; fd++)
+		close(fd);
+	pair(s);
+	need(write(s[0], "x", 1) == 1 && close(s[0]) == 0 && close(s[1]) == 0);
+}
+
 /* ---- epoll over exec ------------------------------------------------------------------------ */
 
 static void c_epoll(const char *dir)
@@ -326,7 +366,8 @@ int main(int argc, char **argv)
 	} cases[] = {
 		{ "clone", c_clone }, { "chroot", c_chroot }, { "limit", c_limit },
 		{ "listen", c_listen }, { "listened", c_listened }, { "epoll", c_epoll },
-		{ "syslog", c_syslog }, { "spawn", c_spawn },
+		{ "syslog", c_syslog }, { "fdoff", c_fdoff }, { "absent", c_absent },
+		{ "spawn", c_spawn },
 	};
 	size_t i;
 

@@ -222,6 +222,32 @@ odd listen
 odd epoll
 odd spawn
 
+# Of the scope: fdoff=, vfs=; and what is answered so that programs do without.
+atf_test_case words cleanup
+words_body() {
+	for t in "fdoff RUMPHIJACK=path=/rump,socket=all:nolocal,fdoff=100" absent; do
+		set -- $t
+		atf_check $embedded ${2:+"$2"} "$B/tests/hijack/h_odd" $1 /rump/run
+	done
+	atf_check -o ignore "$B/server/rump_server" "unix://$PWD/sock"
+	for t in "fdoff RUMPHIJACK=path=/rump,socket=all:nolocal,fdoff=100" absent; do
+		set -- $t
+		atf_check $remote ${2:+"$2"} "$B/tests/hijack/h_odd" $1 /rump/run
+	done
+	# sync(2) reaches the rump kernel, or does not
+	for w in all sync none nosync; do
+		$remote RUMPHIJACK=path=/rump,vfs=$w RUMPHIJACK_VERBOSE=2 sync 2>trace
+		case $w in
+		all | sync) atf_check -o match:' sync\(' cat trace ;;
+		*) atf_check -o not-match:' sync\(' cat trace ;;
+		esac
+	done
+}
+words_cleanup() {
+	end_keepers
+	"$B/tools/rump" halt "unix://$PWD/sock" || true
+}
+
 atf_test_case syslog cleanup
 syslog_body() {
 	atf_check -o ignore "$B/server/rump_server" "unix://$PWD/sock"
@@ -231,7 +257,7 @@ syslog_body() {
 syslog_cleanup() { "$B/tools/rump" halt "unix://$PWD/sock" || true; }
 
 atf_init_test_cases() {
-	for t in clone chroot limit listen epoll spawn syslog exec_keeps shell child_outlives threads image nothing_to_keep programs; do
+	for t in clone chroot limit listen epoll spawn syslog words exec_keeps shell child_outlives threads image nothing_to_keep programs; do
 		atf_add_test_case $t
 	done
 }
