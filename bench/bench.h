@@ -116,6 +116,8 @@ double preload_datagram(void);
 double preload_datagram_plain(void);
 double preload_accept(void);
 double preload_accept_remote(void);
+double preload_trap(void);
+double preload_name(void);
 double preload_accept_plain(void);
 
 /* files.c */

@@ -64,6 +64,15 @@ do_exec(void)
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+static int
+do_name(void)
+{
+	struct sockaddr_in a;
+	socklen_t len = sizeof(a);
+
+	return getsockname(sock, (struct sockaddr *)&a, &len) == 0;
+}
+
 /* fork(2) this time, of a process that has sockets. */
 static int
 do_fork(void)
@@ -169,6 +178,7 @@ main(int argc, char **argv)
 		{ "mixed", prepare_mixed, do_epoll, 200 },
 		{ "datagram", prepare_socket, do_datagram, 200 },
 		{ "accept", prepare_socket, do_accept, 50 },
+		{ "name", prepare_socket, do_name, 50 },
 	};
 	double end, t0, best = 0, ns = (argc > 2 ? atof(argv[2]) : 100) * 1e6;
 	const struct what *w = all;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* preload.c - rows about programs under librumphijack: DIR/bench/calls with and without it. */
+/*
+ * preload.c - rows about programs under librumphijack: DIR/bench/calls with and without it, and
+ * supervised by rump_trap as if it could not load it.
+ */
 #include "bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum how { PLAIN, EMBEDDED, REMOTE };
+enum how { PLAIN, EMBEDDED, REMOTE, TRAP };
 
 /* The best of several processes: where they lie in memory makes a difference, too. */
 #define PROCESSES	5
@@ -14,13 +17,19 @@ enum how { PLAIN, EMBEDDED, REMOTE };
 static double
 figure_of_one(enum how how, const char *what)
 {
+	const char *d = bench_dir;
 	char cmd[8192];
 	double v;
 	FILE *f;
+	long ms = bench_duration / 1000000 / PROCESSES;
 
-	snprintf(cmd, sizeof(cmd), "%s%s%s%s/bench/calls %s %ld", how == PLAIN ? "" : "LD_PRELOAD=",
-	    how == PLAIN ? "" : bench_dir, how == PLAIN ? "" : "/lib/librumphijack.so ", bench_dir, what,
-	    (long)(bench_duration / 1000000 / PROCESSES));
+	if (how == TRAP)
+		snprintf(cmd, sizeof(cmd), "%s/bin/rump_trap %s/bench/calls calls %s %ld", d, d, what, ms);
+	else if (how == PLAIN)
+		snprintf(cmd, sizeof(cmd), "%s/bench/calls %s %ld", d, what, ms);
+	else
+		snprintf(cmd, sizeof(cmd), "LD_PRELOAD=%s/lib/librumphijack.so %s/bench/calls %s %ld", d, d,
+		    what, ms);
 	if ((f = popen(cmd, "r")) == NULL || fscanf(f, "%lf", &v) != 1)
 		bench_fail("%s: no figure", cmd);
 	pclose(f);
@@ -33,7 +42,7 @@ figure(enum how how, const char *what)
 	double best = 0, v;
 	int rate = strcmp(what, "accept") == 0;
 
-	if (how == REMOTE)
+	if (how == REMOTE || how == TRAP)
 		bench_server_start(-1);
 	for (int i = 0; i < PROCESSES; i++) {
 		v = figure_of_one(how, what);
@@ -65,4 +74,6 @@ double preload_datagram(void) { return figure(EMBEDDED, "datagram"); }
 double preload_datagram_plain(void) { return figure(PLAIN, "datagram"); }
 double preload_accept(void) { return figure(EMBEDDED, "accept"); }
 double preload_accept_remote(void) { return figure(REMOTE, "accept"); }
+double preload_trap(void) { return figure(TRAP, "name") / 1e3; }
+double preload_name(void) { return figure(REMOTE, "name") / 1e3; }
 double preload_accept_plain(void) { return figure(PLAIN, "accept"); }

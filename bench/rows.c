@@ -358,6 +358,7 @@ const struct bench_row bench_rows[] = {
 	{ "epoll_rump_event", preload_datagram, preload_datagram_plain },
 	{ "accept_close", preload_accept, preload_accept_plain },
 	{ "accept_close_remote", preload_accept_remote, preload_accept_plain },
+	{ "trap_call_us", preload_trap, preload_name },
 	{ "files_read_64k", files_read_rump, files_read_loop },
 	{ "files_write_fsync", files_write_rump, files_write_loop },
 	{ "files_create", files_create_rump, files_create_loop },
