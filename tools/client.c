@@ -6,16 +6,38 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <rump/rumpclient.h>
 
 #include <unistd.h>
 
+#include "../hypercall/sp_url.h"
 #include "rump.h"
+
+int rump_reach(const char *url, int status)
+{
+	struct sockaddr_un sun;
+	const char *why;
+	socklen_t len;
+	int fd;
+
+	why = sp_url_parse(url, &sun, &len);
+	if (why)
+		die(status, "%s: %s", url, why);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		die(status, "socket: %s", strerror(errno));
+	if (connect(fd, (struct sockaddr *)&sun, len))
+		die(status, "%s: %s", url, errno == ENOENT || errno == ECONNREFUSED ?
+		    "no rump_server is there" : strerror(errno));
+	return fd;
+}
 
 void rump_connect(const char *url)
 {
+	close(rump_reach(url, 1));	/* its line names no variable that nobody has set */
 	if (setenv("RUMP_SERVER", url, 1))
 		die(1, "out of memory");
 	if (rumpclient_init())

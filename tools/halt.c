@@ -10,7 +10,6 @@
 
 #include <rump/rump_sp.h>
 
-#include "../hypercall/sp_url.h"
 #include "rump.h"
 
 /* Returns 1 if all of it came. */
@@ -31,20 +30,8 @@ int rump_halt(const char *url)
 	struct rump_sp_hdr halt = { .len = sizeof(halt), .type = RUMP_SP_HALT, .reqno = 1 };
 	struct rump_sp_hello_reply hr;
 	struct rump_sp_reply r;
-	struct sockaddr_un sun;
-	const char *why;
-	socklen_t len;
-	int fd;
+	int fd = rump_reach(url, 1);
 
-	why = sp_url_parse(url, &sun, &len);
-	if (why)
-		die(1, "%s: %s", url, why);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		die(1, "socket: %s", strerror(errno));
-	if (connect(fd, (struct sockaddr *)&sun, len))
-		die(1, "%s: %s", url, errno == ENOENT || errno == ECONNREFUSED ?
-		    "no rump_server is there" : strerror(errno));
 	memcpy(h.magic, RUMP_SP_MAGIC, sizeof(h.magic));
 	h.pid = h.tid = getpid();
 	h.uid = getuid();

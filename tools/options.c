@@ -14,6 +14,7 @@
 #define OPTIONS_MAX	24
 #define LONG_ONLY	256		/* added to the index: an option without a letter */
 #define HELP		'h'
+#define HELP_COLUMN	24
 
 const struct rump_command *rump_command_find(const char *name)
 {
@@ -47,9 +48,15 @@ void rump_help(const struct rump_command *c, FILE *to)
 
 	fprintf(to, "usage: rump %s%s%s%s\n%s\n", c->name, is_end(c->options) ? "" : " [OPTION]...",
 	    *c->operands ? " " : "", c->operands, c->what);
+	if (!is_end(c->options))
+		fputc('\n', to);
 	for (o = c->options; !is_end(o); o++) {
 		option_text(o, text, sizeof(text));
-		fprintf(to, "%s  %-24s %s\n", o == c->options ? "\n" : "", text, o->what);
+		if (strlen(text) > HELP_COLUMN) {	/* a line of its own */
+			fprintf(to, "  %s\n", text);
+			*text = '\0';
+		}
+		fprintf(to, "  %-*s %s\n", HELP_COLUMN, text, o->what);
 	}
 	fprintf(to, "\nexample: %s\n", c->example);
 }

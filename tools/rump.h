@@ -72,6 +72,8 @@ void rump_socket_directory(char dir[PATH_MAX], char url[RUMP_URL_MAX]);
 
 /* ---- client.c: this process as a client of a server -------------------------------------- */
 
+/* A connection to a server, or the end of the program, with a line and that status. */
+int rump_reach(const char *url, int status);
 /* Connects, or ends the program. */
 void rump_connect(const char *url);
 /* What argv[optind] names, if it is a URL (optind goes on); else RUMP_SERVER's, or NULL. */

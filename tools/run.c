@@ -10,7 +10,6 @@
 
 #include "../hijack/hijack.h"
 #include "../hijack/outsider.h"
-#include "../hypercall/sp_url.h"
 #include "own.h"
 #include "rump.h"
 #include "scope.h"
@@ -168,15 +167,9 @@ static int is_remote(const char *server)
 
 static void __attribute__((noreturn)) run_on(const char *server)
 {
-	struct sockaddr_un sun;
-	const char *why;
-	socklen_t len;
-
 	if (is_remote(server))
 		own_run(server, 0, opt.program);
-	why = sp_url_parse(server, &sun, &len);
-	if (why)
-		die(EXIT_LAUNCH, "%s: %s", server, why);
+	close(rump_reach(server, EXIT_LAUNCH));
 	exec_program(server, opt.program);
 }
 

@@ -19,6 +19,8 @@ help_body() {
 		atf_check -o match:"^  $c +[a-z]" $rump -h
 		atf_check -o match:"^usage: rump $c" -o match:"^example: .*rump $c" $rump "$c" --help
 		atf_check -o match:"^usage: rump $c" $rump help "$c"
+		# what an option is for begins in one column
+		atf_check_equal 0 "$($rump "$c" --help | grep '^  ' | grep -cvE '^  .{25}[^ ]|^  [^ ].{24,}$')"
 	done
 	atf_check test "$(commands | wc -l)" -ge 17
 }

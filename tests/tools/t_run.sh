@@ -112,7 +112,7 @@ except ChildProcessError:
 test_case terminal 'at a terminal: its size, Ctrl-C, end of input, jobs of a shell'
 terminal_body() {
 	mkdir dir
-	for c in size interrupt quit hangup jobs; do
+	for c in size interrupt quit hangup jobs shell; do
 		# itself, and one that waits; first of all the test, without us
 		for how in env "$rump run --" "$rump run --mount $PWD/dir:/dir,type=hostdir --"; do
 			# shellcheck disable=SC2086
@@ -183,7 +183,9 @@ with_server_body() {
 	atf_check -o inline:'kept\n' $rump run --server "$url" cat /rump/tmp/x
 	atf_check -s exit:4 $rump run --server "$url" -- sh -c 'exit 4'
 	atf_check $rump halt "$url"
-	atf_check -s not-exit:0 -e match:"$url.*no rump_server is there" $rump run --server "$url" true
+	for how in "run --server" exec; do
+		atf_check -s exit:127 -e inline:"rump: $url: no rump_server is there\n" $rump $how "$url" true
+	done
 }
 
 test_case bad_input 'one line, and nothing is started'
@@ -220,9 +222,38 @@ at_once_body() {
 	nothing_left
 }
 
+test_case browser 'one line for a browser on a private stack, with slirp'
+browser_head() { atf_set require.progs 'firefox-esr python3'; }
+browser_body() {
+	ldconfig -p 2>/dev/null | grep -q libslirp.so.0 || /sbin/ldconfig -p | grep -q libslirp.so.0 ||
+	    atf_skip "no libslirp"
+	case $B in *address* | *thread*) atf_skip "the same as without" ;; esac
+	mkdir www profile
+	echo '<body style="background:#dfd"><h1>A page of the host</h1>' >www/index.html
+	cat >serve.py <<-END
+	import http.server, os
+	os.chdir('www')
+	s = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)
+	open('../port.new', 'w').write(str(s.server_port))
+	os.rename('../port.new', '../port')
+	s.serve_forever()
+	END
+	python3 serve.py 2>requests &
+	web=$!
+	while [ ! -s port ]; do sleep 0.05; done
+	export HOME="$PWD" MOZ_HEADLESS=1
+	atf_check -o ignore -e ignore timeout 250 $rump run --net -- firefox-esr --headless --no-remote \
+	    --window-size=400,300 --profile "$PWD/profile" --screenshot "$PWD/page.png" \
+	    "http://10.0.2.2:$(cat port)/"
+	kill $web
+	atf_check -o match:'GET / HTTP' cat requests
+	[ -s page.png ] || atf_fail "there is no picture"
+	nothing_left
+}
+
 atf_init_test_cases() {
 	for t in own_kernel status image left_running becomes terminal embedded scope exec with_server bad_input \
-	    at_once; do
+	    at_once browser; do
 		atf_add_test_case $t
 	done
 }

@@ -157,6 +157,34 @@ def jobs(command):
     t.end(0)
 
 
+def shell(command):
+    """A shell on the rump kernel, and its jobs."""
+    t = Terminal(command + ['bash', '--norc', '--noprofile', '-i'])
+    t.expect('ready: ')
+    t.type(CAT + '\n')
+    t.type('one\n')
+    t.expect('got:one')
+    t.type('\32')
+    t.expect('Stopped')
+    t.expect('ready: ')
+    t.type('jobs; echo shell\n')
+    t.expect('Stopped')
+    t.expect(r'\nshell')
+    t.type('fg\n')
+    t.type('two\n')
+    t.expect('got:two')
+    t.type('\3')
+    t.expect('ready: ')
+    t.type('echo status=$?\n')
+    t.expect('status=130')
+    t.type('sleep 1000 &\n')
+    t.expect(r'\[\d\]')
+    t.type('kill %1; wait %1; echo status=$?\n')
+    t.expect('status=143')
+    t.type('exit 9\n')
+    t.end(9 << 8)
+
+
 def show(command):
     """Prints what COMMAND does at a terminal, and its status."""
     t = Terminal(command)
