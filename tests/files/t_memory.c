@@ -160,11 +160,11 @@ static int mount_late(void *unused)
 	int full, fd;
 
 	(void)unused;
-	boot("24m");	/* it reads 4 MB ahead, and holds them */
+	boot("32m");
 	MUST(rump_pub_etfs_register("/dev/d", "img", RUMP_ETFS_BLK) == 0);
 	MUST((full = rump_sys_open("/tmp/full", O_RDWR | O_CREAT, 0600)) >= 0);
 	use_all_memory(full);
-	MUST(mount_btrfs() == -ENOMEM);
+	MUST(mount_btrfs() == -ENOMEM);		/* for other things */
 	MUST(rump_sys_ftruncate(full, 0) == 0);
 	MUST(mount_btrfs() == 0);
 	MUST((fd = rump_sys_open("/mnt/f", O_RDWR | O_CREAT, 0600)) >= 0);
@@ -174,7 +174,7 @@ static int mount_late(void *unused)
 	return rump_pub_shutdown() ? 2 : 0;
 }
 
-/* The memory that btrfs puts by for compression is taken by the first mount. */
+/* What btrfs wants in large blocks, for compression, is there however long the first mount takes. */
 ATF_TC_WITHOUT_HEAD(btrfs);
 ATF_TC_BODY(btrfs, tc)
 {

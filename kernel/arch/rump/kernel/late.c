@@ -4,17 +4,25 @@
  *
  * btrfs puts by a workspace for each way of compression, so that one can always be had: 5 MB
  * without an MMU, where each is one block of memory, half a megabyte of it cleared.  Here it
- * does so when the first btrfs is mounted.  The mount fails if there is no memory for the
- * largest then: Linux would wait for that one, at the first compressed file, for ever.
+ * does so when the first btrfs is mounted.  Such blocks may not be there then, since nothing
+ * moves pages to make room: a kernel with RAM enough has them put by, untouched, and one with
+ * less fails to mount without them.  Linux would wait for a workspace, at the first
+ * compressed file, for ever.
  * (The linker puts these functions in front of Linux's own: --wrap.)
  */
 #include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
+#include <linux/kernel.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
+#include "rump.h"
 
-#define ZSTD_ORDER	10		/* 4 MB: the largest workspace */
+#define RAM_ENOUGH	(32UL << 20)
+
+/* The large workspaces: zstd's, 4 MB, and zlib's, 512 KB. */
+static const unsigned int orders[] = { 10, 7 };
+static struct page *blocks[ARRAY_SIZE(orders)];
 
 int __real_btrfs_init_compress(void);
 int __wrap_btrfs_init_compress(void);
@@ -27,8 +35,32 @@ int __wrap_open_ctree(void *sb, void *devices, void *options);
 static DEFINE_MUTEX(compress_lock);
 static bool can_compress;
 
+/* False: not all of them are there. */
+static bool put_by(void)
+{
+	bool all = true;
+
+	for (int i = 0; i < ARRAY_SIZE(orders); i++) {
+		if (!blocks[i])
+			blocks[i] = alloc_pages(GFP_KERNEL | __GFP_NOWARN, orders[i]);
+		all &= blocks[i] != NULL;
+	}
+	return all;
+}
+
+static void give_back(void)
+{
+	for (int i = 0; i < ARRAY_SIZE(orders); i++) {
+		if (blocks[i])
+			__free_pages(blocks[i], orders[i]);
+		blocks[i] = NULL;
+	}
+}
+
 int __init __wrap_btrfs_init_compress(void)
 {
+	if (rump_ram_size >= RAM_ENOUGH)
+		put_by();
 	return 0;
 }
 
@@ -40,15 +72,14 @@ void __wrap_btrfs_exit_compress(void)
 
 static int __ref init_compress(void)
 {
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, ZSTD_ORDER);
+	bool there = put_by();
 
-	if (!page) {
-		pr_err("rump: btrfs: no block of %lu MB is free for compression: more memory is wanted\n",
-		       (PAGE_SIZE << ZSTD_ORDER) >> 20);
-		return -ENOMEM;
-	}
-	__free_pages(page, ZSTD_ORDER);
-	return __real_btrfs_init_compress();
+	give_back();
+	if (there)
+		return __real_btrfs_init_compress();
+	pr_err("rump: btrfs: no block of %lu MB is free for compression: it wants %lu MB of RAM\n",
+	       (PAGE_SIZE << orders[0]) >> 20, RAM_ENOUGH >> 20);
+	return -ENOMEM;
 }
 
 /* Part of a mount. */
