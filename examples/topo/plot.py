@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""plot.py OUT.svg FILE.json...: throughput over time, from iperf3's reports."""
+"""plot.py OUT.svg TITLE FILE.json...: throughput over time, from iperf3's reports."""
 import json
 import os
 import sys
+from xml.sax.saxutils import escape
 
 W, H, LEFT, TOP, RIGHT, BOTTOM = 720, 400, 60, 40, 110, 50
 COLOURS = ["#c0392b", "#2471a3", "#1e8449", "#7d3c98"]
@@ -24,7 +25,7 @@ def nice(largest):
     return step, step * -(-int(largest + 1) // step)
 
 
-series = [read(p) for p in sys.argv[2:]]
+series = [read(p) for p in sys.argv[3:]]
 xmax = max(x for _, points, _ in series for x, _ in points)
 step, ymax = nice(max(y for _, points, _ in series for _, y in points))
 
@@ -40,7 +41,7 @@ def sy(y):
 out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{W}" height="{H}" '
        'font-family="sans-serif" font-size="13">',
        f'<rect width="{W}" height="{H}" fill="white"/>',
-       f'<text x="{LEFT}" y="24" font-size="16">TCP throughput</text>']
+       f'<text x="{LEFT}" y="24" font-size="16">{escape(sys.argv[2])}</text>']
 for y in range(0, ymax + 1, step):
     out.append(f'<line x1="{LEFT}" x2="{W - RIGHT}" y1="{sy(y):.1f}" y2="{sy(y):.1f}" stroke="#ddd"/>')
     out.append(f'<text x="{LEFT - 8}" y="{sy(y) + 4:.1f}" text-anchor="end">{y}</text>')

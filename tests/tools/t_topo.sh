@@ -93,15 +93,20 @@ test_case failure 'what is not as the file says ends the run, and everything wit
 failure_body() {
 	mkdir run
 	printf 'kernel a\nrun a: exit 3\nrun a: echo not reached\n' >f.topo
-	atf_check -s exit:1 -o not-match:'not reached' -e match:'line 2: a: exit status 3: exit 3' \
+	atf_check -s exit:1 -o not-match:'not reached' -e match:'f.topo:2: a: exit status 3: exit 3' \
 	    $rump topo run f.topo
 	nothing_left
 	printf 'kernel a\nfail a: true\n' >f.topo
 	atf_check -s exit:1 -o ignore -e match:'exit status 0, and it was to fail' $rump topo run f.topo
+	printf 'kernel a b\nlink l a:e b:e\nroute a default via 1.2.3.4\n' >f.topo
+	atf_check -s exit:1 -o ignore -e match:'f.topo: kernel a: set-up failed' \
+	    -e match:'route add default via 1.2.3.4 # line 3' $rump topo run f.topo
+	printf 'kernel a\n\nsysctl a net.ipv4.nonsense=1\n' >f.topo
+	atf_check -s exit:1 -o ignore -e match:'net/ipv4/nonsense 1 # line 3' $rump topo run f.topo
 	printf 'kernel a b\nlink l a:e b:e\naddr a:e 10.0.0.999/24\n' >f.topo
-	atf_check -s exit:1 -o ignore -e match:'kernel a: set-up failed' $rump topo run f.topo
+	atf_check -s exit:1 -e match:'f.topo:3: 10.0.0.999/24: an address and' $rump topo run f.topo
 	printf 'kernel a\nlink l a:e on=nonsense:x\n' >f.topo
-	atf_check -s exit:1 -o ignore -e match:'kernel a has not started: .*nonsense' $rump topo up f.topo
+	atf_check -s exit:1 -o ignore -e match:'f.topo:1: kernel a has not started: .*nonsense' $rump topo up f.topo
 	nothing_left
 	printf 'kernel a\nlonk l a:e\n' >f.topo
 	atf_check -s exit:1 -e match:'f.topo:2: lonk: no such statement' $rump topo run f.topo

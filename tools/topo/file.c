@@ -126,6 +126,7 @@ static int read_kernel(struct parser *p, enum topo_what unused)
 		if (!k)
 			return -ENOMEM;
 		strcpy(k->name, p->word[i]);
+		k->line = p->line;
 	}
 	if (i == 0)
 		return topo_wrong(p, "kernel NAME... [ncpu=N] [mem=SIZE] is wanted");
@@ -222,7 +223,9 @@ static int read_addr(struct parser *p, enum topo_what what)
 	if (found < 0 && strcmp(ifname, "lo"))
 		return topo_wrong(p, "%s: no link above has that interface", p->word[0]);
 	for (i = 1; i < p->nwords; i++) {
-		r = new_step(p, what, &s);
+		r = topo_address_ok(p, p->word[i]);
+		if (!r)
+			r = new_step(p, what, &s);
 		if (r)
 			return r;
 		s->kernel = k;

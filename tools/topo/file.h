@@ -15,6 +15,7 @@
 
 struct topo_kernel {
 	char name[TOPO_NAME];
+	unsigned int line;
 	char *ncpu, *mem;	/* for rump_server's -c and -r; NULL: its defaults */
 };
 

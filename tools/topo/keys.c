@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keys.c - quantities with their units, and the KEY=VALUE words of a statement: which
+ * keys.c - quantities with their units, addresses, and the KEY=VALUE words of a statement: which
  * there are, what their values look like and where they go, is a table for each statement.
  */
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
@@ -43,6 +44,25 @@ int topo_duration(struct parser *p, const char *s, long *ms)
 	if (!quantity(s, " ms s ", &n) || n * (strstr(s, "ms") ? 1 : 1000) > MS_MAX)
 		return topo_wrong(p, "%.60s: a time of up to an hour is wanted, as 500ms or 10s", s);
 	*ms = (long)(n * (strstr(s, "ms") ? 1 : 1000));
+	return 0;
+}
+
+int topo_address_ok(struct parser *p, const char *s)
+{
+	char text[INET6_ADDRSTRLEN];
+	size_t len = strcspn(s, "/");
+	bool v6 = strchr(s, ':');
+	struct in6_addr a;
+	char *end = NULL;
+	long prefix = 0;
+
+	snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : 0), s);
+	if (isdigit((unsigned char)s[len] ? s[len + 1] : 0))
+		prefix = strtol(s + len + 1, &end, 10);
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, text, &a) != 1 || !end || *end ||
+	    prefix > (v6 ? 128 : 32))
+		return topo_wrong(p, "%.60s: an address and the length of its prefix are wanted, as "
+			     "10.0.0.1/24 or fd00::1/64", s);
 	return 0;
 }
 

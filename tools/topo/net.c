@@ -216,12 +216,12 @@ static void __attribute__((noreturn)) exec_server(struct net *n, unsigned int k,
 }
 
 /* The last line that a server has logged is why it ended. */
-static void show_log(const struct net *n, const char *kernel)
+static void show_log(const struct net *n, const struct topo_kernel *kernel)
 {
 	char path[PATH_MAX + 64], line[1024], last[1024] = "it said nothing\n";
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/%s.log", n->out, kernel);
+	snprintf(path, sizeof(path), "%s/%s.log", n->out, kernel->name);
 	f = fopen(path, "r");
 	while (f && fgets(line, sizeof(line), f))
 		if (*line != '\n')
@@ -229,7 +229,8 @@ static void show_log(const struct net *n, const char *kernel)
 	if (f)
 		fclose(f);
 	last[strcspn(last, "\n")] = '\0';
-	fprintf(stderr, "rump: topo: kernel %s has not started: %s (log: %s)\n", kernel, last, path);
+	fprintf(stderr, "rump: topo: %s:%u: kernel %s has not started: %s (log: %s)\n", n->path,
+		kernel->line, kernel->name, last, path);
 }
 
 int net_start(struct net *n)
@@ -258,7 +259,7 @@ int net_start(struct net *n)
 	for (i = 0; i < started; i++) {
 		if (!err && (read(status[i][0], &c, 1) != 1 || c != 'R')) {
 			if (!net_stop)
-				show_log(n, n->topo->kernels[i].name);
+				show_log(n, &n->topo->kernels[i]);
 			err = -1;
 		}
 		close(status[i][0]);
@@ -330,6 +331,7 @@ static void netem_line(FILE *o, const char *ifname, const struct topo_netem *e)
 }
 
 #define PATH_SBIN	"PATH=$PATH:/usr/sbin:/sbin "
+#define LINE		" # line %u\n"	/* a comment, for whoever reads it when it has failed */
 
 /* Runs a program in kernel k with what is in t as its input, unless that is empty. */
 static int feed(struct net *n, unsigned int k, const char *command, struct text *t)
@@ -342,8 +344,8 @@ static int feed(struct net *n, unsigned int k, const char *command, struct text 
 		pid = net_spawn(n, (int)k, command, input, NULL);
 		status = pid < 0 ? -1 : net_wait(pid);
 		if (status && !net_stop)
-			fprintf(stderr, "rump: topo: kernel %s: set-up failed: %s\n%s",
-				n->topo->kernels[k].name, command, input);
+			fprintf(stderr, "rump: topo: %s: kernel %s: set-up failed, in one of these "
+				"lines:\n%s", n->path, n->topo->kernels[k].name, input);
 	}
 	free(input);
 	return status ? -1 : 0;
@@ -364,9 +366,10 @@ static int set_sysctls(struct net *n, unsigned int k)
 		/* the file's name, and what is to be written */
 		for (c = s->text; *c != '='; c++)
 			fputc(*c == '.' ? '/' : *c, o);
-		fprintf(o, " %s\n", c + 1);
+		fprintf(o, " %s" LINE, c + 1, s->line);
 	}
-	return feed(n, k, "set -e; while read f v; do echo \"$v\" >\"/rump/proc/sys/$f\"; done", &t);
+	return feed(n, k, "set -e; while read -r f v; do echo \"${v% #*}\" >\"/rump/proc/sys/$f\"; done",
+		    &t);
 }
 
 static int configure(struct net *n, unsigned int k)
@@ -389,10 +392,10 @@ static int configure(struct net *n, unsigned int k)
 			continue;
 		/* Addresses are to be of use at once. */
 		if (s->what == TOPO_ADDR)
-			fprintf(o, "addr add %s dev %s%s\n", s->text, s->ifname,
-				strchr(s->text, ':') ? " nodad" : "");
+			fprintf(o, "addr add %s dev %s%s" LINE, s->text, s->ifname,
+				strchr(s->text, ':') ? " nodad" : "", s->line);
 		if (s->what == TOPO_ROUTE)
-			fprintf(o, "route add %s\n", s->text);
+			fprintf(o, "route add %s" LINE, s->text, s->line);
 	}
 	if (feed(n, k, PATH_SBIN "ip -batch -", &t))
 		return -1;

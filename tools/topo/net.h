@@ -15,6 +15,7 @@
 
 struct net {
 	const struct topo *topo;
+	const char *path;		/* of the file, for messages */
 	const char *name;		/* of the topology */
 	char cwd[PATH_MAX];		/* of the commands: where the file is */
 	char dir[PATH_MAX];		/* sockets and segments; short, and only ours */

@@ -28,6 +28,8 @@ int topo_wrong(struct parser *p, const char *fmt, ...) __attribute__((format(pri
 int topo_keep(char **to, const char *s);
 /* "500ms", "10s" */
 int topo_duration(struct parser *p, const char *s, long *ms);
+/* "10.0.0.1/24", "fd00::1/64" */
+int topo_address_ok(struct parser *p, const char *s);
 
 struct topo_key {
 	const char *name;

@@ -38,16 +38,16 @@ static int failed(const struct net *n, const struct topo_step *s, int status)
 {
 	if (net_stop)
 		return -1;
+	fprintf(stderr, "rump: topo: %s:%u: ", n->path, s->line);
 	if (status == -1)
-		fprintf(stderr, "rump: topo: line %u: could not be run\n", s->line);
+		fprintf(stderr, "could not be run\n");
 	else if (WIFSIGNALED(status))
-		fprintf(stderr, "rump: topo: line %u: %s: ended by signal %d (%s): %s\n", s->line,
-			kernel_name(n, s->kernel), WTERMSIG(status),
-			strsignal(WTERMSIG(status)), s->text);
+		fprintf(stderr, "%s: ended by signal %d (%s): %s\n", kernel_name(n, s->kernel),
+			WTERMSIG(status), strsignal(WTERMSIG(status)), s->text);
 	else
-		fprintf(stderr, "rump: topo: line %u: %s: exit status %d%s: %s\n", s->line,
-			kernel_name(n, s->kernel), WEXITSTATUS(status),
-			s->what == TOPO_FAIL ? ", and it was to fail" : "", s->text);
+		fprintf(stderr, "%s: exit status %d%s: %s\n", kernel_name(n, s->kernel),
+			WEXITSTATUS(status), s->what == TOPO_FAIL ? ", and it was to fail" : "",
+			s->text);
 	return -1;
 }
 
@@ -131,7 +131,8 @@ static int do_wait(struct net *n, const struct topo_step *s)
 	printf("[%s] wait for %s\n", kernel_name(n, n->topo->steps[i].kernel), s->name);
 	fflush(stdout);
 	if (!background[i]) {
-		fprintf(stderr, "rump: topo: line %u: %s does not run any more\n", s->line, s->name);
+		fprintf(stderr, "rump: topo: %s:%u: %s does not run any more\n", n->path, s->line,
+			s->name);
 		return -1;
 	}
 	status = net_wait(background[i]);

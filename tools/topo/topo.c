@@ -73,6 +73,7 @@ static void load(const char *path)
 		die(1, "topo: out of memory");
 	if (r)
 		die(1, "topo: %s:%u: %s", path, line, why);
+	net.path = path;
 	net.servers = calloc(topo.nkernels, sizeof(*net.servers));
 	if (!net.servers)
 		die(1, "topo: out of memory");
