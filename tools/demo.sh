@@ -79,7 +79,6 @@ echo "== (a) nginx and curl on a rump_server, $url"
 server=1
 
 # The host's library must see nothing of what follows.
-remote ip link set lo up
 remote ip link add demo0 type dummy
 remote ip addr add 10.99.0.1/24 dev demo0
 remote ip link set demo0 up
