@@ -172,7 +172,10 @@ tools_body()
 	END
 	background $(on a) python3 listen.py >ready
 	wait_for ready ready
+	# Whose they are, ss finds out by /proc, which is the host's unless it is told.
 	atf_check -o match:'^ESTAB.*127.0.0.1:8123 ' $(on a) ss -tnp
+	atf_check -o match:'^ESTAB.*127.0.0.1:8123 .*"python3",pid='$! -o match:'^LISTEN.*"python3",pid='$! \
+	    env PROC_ROOT=/rump/proc $(on a) ss -tanp
 	atf_check -o match:'^LISTEN.*127.0.0.1:8123 ' $(on a) ss -tlnp
 	atf_check -o not-match:':8123 ' ss -tln
 	atf_check $(on a) nft add table inet wire

@@ -22,7 +22,19 @@ tap_body()
 	address a 10.2.0.2/24
 	between "$(on a)" "ip netns exec $ns" 10.2.0.2 10.2.0.1 tap0
 	# IPv6 from what a router says: an address, and a route.
-	atf_check $(on a) ip addr add fd02::2/64 dev virt0 nodad
+	cat >router.py <<-'END'
+	import socket, struct
+	s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+	s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+	prefix = struct.pack('!BBBBIII16s', 3, 4, 64, 0xc0, 3600, 3600, 0,
+	                     socket.inet_pton(socket.AF_INET6, 'fd02::'))
+	s.sendto(struct.pack('!BBHBBHII', 134, 0, 0, 64, 0, 1800, 0, 0) + prefix,
+	         ('ff02::1', 0, 0, socket.if_nametoindex('tap0')))
+	END
+	wait_until sh -c "ip -n $ns -6 addr show dev tap0 scope link | grep 'fe80::' | grep -qv tentative"
+	atf_check ip netns exec $ns python3 router.py
+	wait_until sh -c "$(on a) ip -6 addr show virt0 | grep 'inet6 fd02::.*dynamic' | grep -qv tentative"
+	atf_check -o match:"default via fe80::.* proto ra" $(on a) ip -6 route
 	atf_check -o match:" 2 received" $(on a) ping -6 -q -c 2 -i 0.1 fd02::1
 	# A second one cannot have it.
 	atf_check -s exit:1 -e match:"tap:tap0: another process has it" \
@@ -195,6 +207,10 @@ slirp_body()
 	$(on a) ip route replace default via 10.0.2.2
 	atf_check -o file:www/file $(on a) curl -s http://10.0.2.2:$port/file
 	rump halt "unix://$PWD/a"
+	server a "virt0,link=slirp,mtu=1400"
+	atf_check -o file:www/file $(on a) curl -s http://10.0.2.2:$port/file
+	transfer "$(on a)" "" 10.0.2.2 $((port + 3)) 4 127.0.0.1
+	rump halt "unix://$PWD/a"
 	server a "virt0,link=slirp,noconfig"
 	atf_check -o not-match:"inet " $(on a) ip addr show virt0
 	atf_check -s exit:1 -e match:"hostfwd=80: want tcp.udp:.HOSTADDR.:PORT" \
@@ -282,12 +298,20 @@ passt_body()
 	background ip netns exec $ns python3 -m http.server 8000 --bind 127.0.0.1 -d www >/dev/null 2>&1
 	wait_until ip netns exec $ns curl -s http://127.0.0.1:8000/
 	atf_check -o file:www/file $(on a) curl -s http://192.0.2.1:8000/file
-	# Without losses: passt ends connections that have many.
-	transfer "$(on a)" "ip netns exec $ns" 192.0.2.1 5001 "${RUMP_NET_MB:-4}" 127.0.0.1
+	lossy "$(on a)" "ip netns exec $ns" 192.0.2.1 5001 127.0.0.1
 	for how in off on; do
 		$(on a) ethtool -K virt0 tx $how rx $how >log2 2>&1 || atf_fail "ethtool -K"
 		transfer "$(on a)" "ip netns exec $ns" 192.0.2.1 5002 4 127.0.0.1
 	done
+	# Packets that are small, and an interface that was down.
+	atf_check $(on a) ip link set virt0 mtu 1400
+	transfer "$(on a)" "ip netns exec $ns" 192.0.2.1 5003 4 127.0.0.1
+	atf_check -o file:www/file $(on a) curl -s http://192.0.2.1:8000/file
+	atf_check $(on a) ip link set virt0 down
+	atf_check -s not-exit:0 $(on a) curl -s -m 2 http://192.0.2.1:8000/
+	atf_check $(on a) ip link set virt0 up
+	atf_check $(on a) ip route replace default via 192.0.2.1
+	atf_check -o file:www/file $(on a) curl -s http://192.0.2.1:8000/file
 	# It goes: no carrier, and no harm.
 	kill "$(cat pids | head -n 1)"
 	no_carrier "$(on a)"
@@ -340,11 +364,58 @@ missing_body()
 	done
 }
 
+# kill_link SPEC: the process of an isolated link
+kill_link()
+{
+	kill -9 "$(pgrep -f "rump_link $1")"
+}
+
+test_case isolated "each kind of link whose process is killed comes back, twice" ping pgrep
+isolated_body()
+{
+	namespace $ns
+	[ -c /dev/net/tun ] || atf_skip "there is no /dev/net/tun"
+	ip -n $ns tuntap add tap0 mode tap || atf_skip "no taps can be made here"
+	ip -n $ns link add v0 type veth peer name v1 || atf_skip "no veth pairs here"
+	for i in tap0 v0 v1; do
+		ip -n $ns link set $i up
+	done
+	for how in tap0=tap:tap0 v0=raw:v1 "=udp:127.0.0.1:$((port + 1)),local=$port"; do
+		spec="virt0,link=${how#*=},isolate" there=${how%%=*}
+		atf_check ip netns exec $ns rump_server -i "$spec" "unix://$PWD/a"
+		address a 10.2.0.2/24
+		if [ $there ]; then
+			ip -n $ns addr flush to 10.2.0.1
+			ip -n $ns addr add 10.2.0.1/24 dev $there
+			peer="ip netns exec $ns"
+		else
+			atf_check ip netns exec $ns rump_server \
+			    -i "virt0,link=udp:127.0.0.1:$port,local=$((port + 1))" "unix://$PWD/b"
+			address b 10.2.0.1/24
+			peer=$(on b)
+		fi
+		atf_check -o match:" [12] received" $peer ping -q -c 2 -W 2 10.2.0.2
+		# One process dies, and the next as soon as there is one.
+		for i in 1 2; do
+			wait_until kill_link "$spec"
+		done
+		carrier "$(on a)"
+		wait_until $peer ping -q -c 1 -W 1 10.2.0.2
+		transfer "$peer" "$(on a)" 10.2.0.2 5001 4
+		atf_check rump halt "unix://$PWD/a"
+	done
+}
+
 test_case addresses "no two interfaces have one address; each is one that nobody has been given" ping
 addresses_body()
 {
+	# At the same instant.
 	for k in a b c; do
-		server $k "virt0,link=shm:$PWD/seg"
+		server $k "virt0,link=shm:$PWD/seg" &
+	done
+	wait
+	for k in a b c; do
+		atf_check -o match:"lo +UNKNOWN +127.0.0.1/8 ::1/128" $(on $k) ip -br addr show lo
 		for i in 1 2 3 4 5 6 7 8; do
 			atf_check rump if --server "unix://$PWD/$k" add "v$i,link=shm:$PWD/seg"
 		done
@@ -358,7 +429,7 @@ addresses_body()
 
 atf_init_test_cases()
 {
-	for t in tap raw udp fd vde slirp dns upstream passt pcap missing addresses; do
+	for t in tap raw udp fd vde slirp dns upstream passt pcap missing isolated addresses; do
 		atf_add_test_case $t
 	done
 }

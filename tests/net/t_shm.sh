@@ -113,7 +113,7 @@ stack_body()
 	atf_check -o match:"2 received" $(on a) ping -q -c 2 -i 0.1 -W 2 10.1.0.2
 }
 
-test_case autoconf "IPv6 addresses and routes from a router: a rump kernel that advertises" ping
+test_case autoconf "IPv6 addresses and routes from a router" ping
 autoconf_body()
 {
 	# Slirp's own router, as the nearest that needs no further program.
