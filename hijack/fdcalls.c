@@ -50,12 +50,21 @@ static long pair_at_limit(int type, int pair[2])
 	return ret;
 }
 
-/* The placeholder: its near end, at scope.fdoff or above, and *far. */
+/* The placeholder: its near end, at scope.fdoff or above, and *far, which the next call takes. */
 static long make_pair(int cloexec, int *far)
 {
 	int pair[2] = { -1, -1 }, type = SOCK_STREAM | (cloexec ? SOCK_CLOEXEC : 0);
 	long near;
 
+	hijack_enter();
+	near = rumpclient_placeholder(scope.fdoff, cloexec, far);
+	hijack_leave();
+	if (near >= FDMAP_MAX) {
+		close_host(near);
+		near = -EMFILE;
+	}
+	if (near != -EAGAIN)
+		return near;
 	near = host(SYS_socketpair, AF_UNIX, type, 0, pair);
 	if (near == -EMFILE)
 		near = pair_at_limit(type, pair);
@@ -72,10 +81,8 @@ static long make_pair(int cloexec, int *far)
 		close_host(near);
 		near = -EMFILE;
 	}
-	if (near < 0) {
+	if (near < 0)
 		close_host(*far);
-		return near;
-	}
 	return near;
 }
 

@@ -83,7 +83,7 @@ struct buf *buf_get(struct rumpuser_sp_chan *c, size_t len)
 		b->cap = len;
 	}
 	b->next = NULL;
-	b->msg = (struct rumpuser_sp_msg){ .hdr = (void *)b->data, .fd = -1 };
+	b->msg = (struct rumpuser_sp_msg){ .hdr = (void *)b->data, .fd = -1, .fds = b->fds };
 	return b;
 }
 

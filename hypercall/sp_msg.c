@@ -38,6 +38,7 @@ static int limits(unsigned int type, size_t *min, size_t *max)
 	case RUMP_SP_RING:
 	case RUMP_SP_HALT:
 	case RUMP_SP_GOODBYE:
+	case RUMP_SP_STOCK:
 		*min = *max = sizeof(struct rump_sp_hdr);
 		return 1;
 	}
@@ -46,7 +47,7 @@ static int limits(unsigned int type, size_t *min, size_t *max)
 
 static unsigned int flags(unsigned int type)
 {
-	return type == RUMP_SP_SYSCALL ? RUMP_SP_F_ATTACH :
+	return type == RUMP_SP_SYSCALL ? RUMP_SP_F_ATTACH | RUMP_SP_F_STOCKED :
 	    type == RUMP_SP_HELLO ? RUMP_SP_F_RELAYED :
 	    type == RUMP_SP_PREFORK ? RUMP_SP_F_BARE : 0;
 }
@@ -118,9 +119,12 @@ static const char *check_syscall(const struct rump_sp_syscall *req)
 	memcpy(&end, (const char *)req + req->hdr.len - END_SIZE, sizeof(end));
 	if (end != RUMP_SP_END_OK && end != RUMP_SP_END_ABORT)
 		return "bad end of a request";
-	if (req->nsegs > RUMP_SP_SEGS_MAX || req->reserved)
+	if (req->nsegs > RUMP_SP_SEGS_MAX)
 		return "bad number of segments";
-	if (req->hdr.nfds > 1 || (req->hdr.flags & RUMP_SP_F_ATTACH && req->hdr.nfds != 1))
+	if (req->stock >= RUMP_SP_STOCK_MAX || (req->stock && !(req->hdr.flags & RUMP_SP_F_STOCKED)))
+		return "bad number in the stock";
+	if (req->hdr.nfds > 1 || (req->hdr.flags & RUMP_SP_F_ATTACH && req->hdr.nfds != 1) ||
+	    (req->hdr.flags & RUMP_SP_F_STOCKED && req->hdr.nfds))
 		return "bad number of descriptors";
 	return check_segs(req);
 }
@@ -169,6 +173,8 @@ static const char *check_body(const struct rump_sp_hdr *hdr, unsigned int nfds)
 	case RUMP_SP_HELLO:
 		why = check_hello((const void *)hdr);
 		break;
+	case RUMP_SP_STOCK:
+		return nfds ? NULL : "a STOCK of nothing";
 	}
 	return why ? why : nfds ? "descriptors beside a message that takes none" : NULL;
 }

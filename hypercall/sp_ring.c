@@ -47,6 +47,8 @@
 #define BRIEF_MAX	64
 #define LINGER_NS	40000
 #define WOKEN_NS	150000		/* where the only client has to wake up before it asks again */
+#define NCPU_BITS	1024
+#define MOVE_NS		20000000	/* between two moves */
 #define POLL_NS		50000		/* between two looks at the sockets meanwhile */
 #define KEPT		2048		/* of a ring's own buffer, bytes */
 
@@ -78,6 +80,7 @@ static struct hot {
 	const struct rumpuser_sp_chan *served;	/* the last; not followed */
 	int64_t last;			/* when the kernel has looked for a message last */
 	int64_t polled;			/* and when somebody at the sockets */
+	int64_t moved;			/* when the thread went to another CPU */
 } hots[NCPU_MAX];
 
 static inline uint32_t asked(const struct sp_ring *r)
@@ -480,6 +483,34 @@ int rumpuser_sp_linger(struct rumpuser_sp_chan *c, unsigned int cpu, const uint3
 	return asked(r) != r->seen;
 }
 
+/*
+ * A host that knows of no caches that its CPUs share leaves two who wake each other on one of
+ * them, though others are idle, and then each looks in vain while the other cannot run.  So if
+ * a client of ours fell asleep on this CPU, the thread goes elsewhere, and is soon free to come
+ * back.  h is locked.
+ */
+static void go_apart(struct hot *h, int64_t now)
+{
+	unsigned long all[NCPU_BITS / 64] = { 0 }, some[NCPU_BITS / 64];
+	unsigned int at, i;
+	long len;
+
+	if (now - h->moved < MOVE_NS || host(SYS_getcpu, &at, NULL, NULL) || at >= NCPU_BITS)
+		return;
+	for (i = 0; i < h->n; i++)
+		if (__atomic_load_n(&h->c[i]->ring->shm->client_at, __ATOMIC_RELAXED) == at + 1)
+			break;
+	if (i == h->n)
+		return;
+	h->moved = now;
+	len = host(SYS_sched_getaffinity, 0, sizeof(all), all);
+	memcpy(some, all, sizeof(some));
+	some[at / 64] &= ~(1UL << at % 64);
+	/* With no other one allowed, the host refuses the first. */
+	if (len > 0 && host(SYS_sched_setaffinity, 0, len, some) == 0)
+		host(SYS_sched_setaffinity, 0, len, all);
+}
+
 int ring_watch(unsigned int cpu, const uint32_t *word, uint32_t expected, int64_t deadline)
 {
 	struct hot *h = &hots[cpu % NCPU_MAX];
@@ -501,6 +532,7 @@ int ring_watch(unsigned int cpu, const uint32_t *word, uint32_t expected, int64_
 	if (seen)
 		return 1;
 	sp_lock(&h->lock);
+	go_apart(h, rumpuser_clock_mono());
 	while (h->n)
 		cool(h, h->n - 1);
 	sp_unlock(&h->lock);

@@ -36,6 +36,7 @@ struct beside {
 };
 /* farfd: -1 for none; b: NULL for none. */
 long remote_syscall(long nr, const long args[6], int farfd, const struct beside *b);
+int remote_placeholder(int lowest, int cloexec, int *far);
 int remote_prefork(struct rump_sp_cookie *cookie);
 int remote_fork_init(const struct rump_sp_cookie *cookie);
 void remote_fork_cancel(const struct rump_sp_cookie *cookie);

@@ -448,9 +448,10 @@ static int request(struct chan *c, struct rump_sp_syscall *req, struct marshal *
 
 /*
  * One request and its answer, and what comes along with that (passed and beside may be NULL).
- * -EFAULT for bad memory on the way out, with *ret unset.
+ * far: a far end, or one of the stock; passfd: what goes along.  -EFAULT for bad memory on the
+ * way out, with *ret unset.
  */
-static int exchange(struct chan *c, long nr, const long args[6], int passfd, unsigned int flags,
+static int exchange(struct chan *c, long nr, const long args[6], int far, int passfd,
     struct marshal *m, int *passed, const struct beside *beside, long *ret)
 {
 	union {
@@ -466,14 +467,15 @@ static int exchange(struct chan *c, long nr, const long args[6], int passfd, uns
 	};
 
 	u.req.hdr = (struct rump_sp_hdr){
-		.type = RUMP_SP_SYSCALL, .nfds = passfd >= 0, .flags = flags,
+		.type = RUMP_SP_SYSCALL, .nfds = passfd >= 0,
+		.flags = is_stocked(far) ? RUMP_SP_F_STOCKED : far >= 0 ? RUMP_SP_F_ATTACH : 0,
 		.reqno = w.reqno,
 	};
 	u.req.nr = nr;
 	c->nr = nr;
 	c->waits = never_restarts(nr);
 	memcpy(u.req.args, args, sizeof(u.req.args));
-	u.req.reserved = 0;
+	u.req.stock = is_stocked(far) ? STOCK_INDEX(far) : 0;
 	err = request(c, &u.req, m, passfd);
 	if (err < 0)
 		return err;
@@ -527,48 +529,72 @@ static int not_passed(int err)
 	return err == -EBADF || err == -EINVAL || err == -ETOOMANYREFS;
 }
 
-long remote_syscall(long nr, const long args[6], int farfd, const struct beside *b)
+/* The same with what a bad address leaves to the call itself to find, or another error first. */
+static int exchange_twice(struct chan *c, long nr, const long args[6], int far, int passfd,
+    int *passed, const struct beside *b, long *ret)
 {
-	unsigned int life = session_life();
 	struct marshal m;
-	struct chan *c;
-	int arg = passed_arg(nr), passfd = arg >= 0 ? (int)args[arg] : farfd;
+	int err;
+
+	marshal(&m, nr, args);
+	err = exchange(c, nr, args, far, passfd, &m, passed, b, ret);
+	if (err == -EFAULT) {
+		m.nsegs = m.nouts = 0;
+		m.size = 0;
+		err = exchange(c, nr, args, far, passfd, &m, passed, b, ret);
+	}
+	return err;
+}
+
+/* On an open channel. */
+static long call_on(struct chan *c, long nr, const long args[6], int far, int passfd,
+    const struct beside *b)
+{
 	int got = -1, *passed = brings_fd(nr) ? &got : NULL, err;
 	long ret;
 
+	if (is_stocked(far) && !stock_begin(c, far))
+		/* It was another session's, as is what is to be attached. */
+		return nr == RUMP_CALL_FD_ATTACH ? -ENOTCONN : -RUMP_ERESTARTSYS;
+	err = exchange_twice(c, nr, args, far, passfd, passed, b, &ret);
+	if (is_stocked(far))
+		stock_end(c, far, !err && ret >= 0);
+	else if (far >= 0 && !err)
+		c->made++;
+	if (err && got >= 0)
+		host(SYS_close, got);
+	if (passfd >= 0 && passfd != far && not_passed(err))
+		return err;
+	if (err)
+		return lost(c, err);
+	return passed && ret >= 0 ? got >= 0 ? got : -EMFILE : ret;
+}
+
+long remote_syscall(long nr, const long args[6], int farfd, const struct beside *b)
+{
+	unsigned int life = session_life();
+	int arg = passed_arg(nr), far = arg >= 0 ? -1 : farfd;
+	int passfd = arg >= 0 ? (int)args[arg] : farfd >= 0 ? farfd : -1;
+	struct chan *c;
+	long ret;
+	int err;
+
+	if (nr == RUMP_CALL_FD_ATTACH && is_stocked(passfd)) {
+		far = passfd;
+		passfd = arg = -1;
+	}
 	if (arg >= 0 && passfd < 0)
 		return -EBADF;
 	err = chan_get(&c);
 	if (err) {
 		ret = err == -EINTR ? -RUMP_ERESTARTSYS : -ENOTCONN;
-		goto out;
-	}
-	if (life != session_life() && marshal_has_fds(nr)) {
-		/* The caller's descriptors are of the session that has just ended. */
+	} else {
+		/* Or are the caller's descriptors of a session that has just ended? */
+		ret = life != session_life() && marshal_has_fds(nr) ? -ENOTCONN :
+		    call_on(c, nr, args, far, passfd, b);
 		chan_put(c);
-		ret = -ENOTCONN;
-		goto out;
 	}
-	marshal(&m, nr, args);
-	err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, b, &ret);
-	if (err == -EFAULT) {
-		/* The call itself is to find the bad address, or another error first. */
-		m.nsegs = m.nouts = 0;
-		m.size = 0;
-		err = exchange(c, nr, args, passfd, farfd >= 0 ? RUMP_SP_F_ATTACH : 0, &m, passed, b,
-		    &ret);
-	}
-	if (arg >= 0 && not_passed(err))
-		ret = err;
-	else if (err)
-		ret = lost(c, err);
-	if (err && got >= 0)
-		host(SYS_close, got);
-	if (!err && passed && ret >= 0)
-		ret = got >= 0 ? got : -EMFILE;
-	chan_put(c);
-out:
-	if (nr == RUMP_CALL_FD_ATTACH)
+	if (nr == RUMP_CALL_FD_ATTACH && passfd >= 0)
 		host(SYS_close, passfd);
 	if (farfd >= 0)
 		host(SYS_close, farfd);
@@ -577,18 +603,19 @@ out:
 	return ret;
 }
 
-/* ---- fork --------------------------------------------------------------------------------------- */
+/* ---- other messages ----------------------------------------------------------------------------- */
 
-/* A message of a header, or more, and its answer of size bytes. */
-static int ask(struct chan *c, struct rump_sp_hdr *q, unsigned int type, void *answer, size_t size)
+int ask(struct chan *c, struct rump_sp_hdr *q, const int *fds, unsigned int n, unsigned int type,
+    void *answer, size_t size)
 {
 	struct wait w = { .c = c, .restarts = 1 };
 	struct in in;
 	int err;
 
 	q->reqno = ++c->reqno;
+	q->nfds = n;
 	ring_prepare(c);
-	err = send_small(c->fd, q);
+	err = send_with(c->fd, q, fds, n);
 	if (!err)
 		err = await(&w, &in, size, 0);
 	if (!err) {
@@ -596,10 +623,12 @@ static int ask(struct chan *c, struct rump_sp_hdr *q, unsigned int type, void *a
 		if (((struct rump_sp_hdr *)answer)->type != type || in.left)
 			err = -EPROTO;
 	}
-	if (err)
+	if (err && !(n && not_passed(err)))
 		err = lost(c, err);
 	return err;
 }
+
+/* ---- fork --------------------------------------------------------------------------------------- */
 
 int remote_prefork(struct rump_sp_cookie *cookie)
 {
@@ -611,7 +640,8 @@ int remote_prefork(struct rump_sp_cookie *cookie)
 	err = chan_get_now(&c);
 	if (err)
 		return -ENOTCONN;
-	err = ask(c, &q, RUMP_SP_COOKIE, &a, sizeof(a));
+	stock_drop(c);			/* the child's copies would keep files open */
+	err = ask(c, &q, NULL, 0, RUMP_SP_COOKIE, &a, sizeof(a));
 	chan_put(c);
 	if (!err)
 		err = a.ret;
@@ -630,6 +660,6 @@ void remote_fork_cancel(const struct rump_sp_cookie *cookie)
 
 	if (chan_get_now(&c))
 		return;
-	ask(c, &q.hdr, RUMP_SP_REPLY, &a, sizeof(a));
+	ask(c, &q.hdr, NULL, 0, RUMP_SP_REPLY, &a, sizeof(a));
 	chan_put(c);
 }

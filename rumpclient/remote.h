@@ -18,6 +18,8 @@
  * counts bytes, if not NULL.  0 or -errno.
  */
 long chan_send(int fd, struct iovec *iov, unsigned int niov, int passfd, size_t *done);
+/* One small message, with n descriptors beside it, at most RUMP_SP_FDS_MAX. */
+int send_with(int fd, const void *hdr, const int *fds, unsigned int n);
 /* Sends one small message, hdr->len bytes. */
 int send_small(int fd, const void *hdr);
 
@@ -65,6 +67,10 @@ struct chan {
 	int rung;			/* the bell, for it */
 	unsigned int nr;		/* of the call under way */
 	int waits;			/* which may take as long as it likes */
+	/* stock.c */
+	atomic_int near[RUMP_SP_STOCK_MAX];	/* 0: used up */
+	unsigned int taken;		/* bits: not yet used up, but given out */
+	unsigned int made;		/* descriptors, since the channel has no stock */
 	/* what of the answer's data is stored before it is complete */
 	uint64_t early_addr;
 	uint32_t early_max, early_done;
@@ -75,6 +81,14 @@ int chan_get(struct chan **cp);
 /* The same, which fails where the other would wait for the next server. */
 int chan_get_now(struct chan **cp);
 void chan_put(struct chan *c);
+/* The channel that the next call of this thread would have, if it is open; or NULL. */
+struct chan *chan_next(void);
+/*
+ * A message of a header, or more, and its answer of size bytes; n descriptors go along, which
+ * stay the caller's.  -ENOTCONN; or, with descriptors, the host's error in passing them.
+ */
+int ask(struct chan *c, struct rump_sp_hdr *q, const int *fds, unsigned int n, unsigned int type,
+    void *answer, size_t size);
 /* Ends a channel on which the server could not be understood, or is not any more.
  * -ENOTCONN. */
 long lost(struct chan *c, int err);
@@ -131,6 +145,26 @@ void ring_expect(struct chan *c, const struct marshal *m);
  * (restarts: one without SA_RESTART); another -errno: the channel is lost.
  */
 int ring_await(struct chan *c, int restarts, int socket);
+
+/* ---- stock.c: placeholders made ahead ------------------------------------------------------- */
+
+/* What rumpclient_placeholder() gives out as far ends: no descriptors, but below all of them. */
+#define STOCK_TOKEN(i)	(-2 - (int)(i))
+#define STOCK_INDEX(t)	((unsigned int)(-2 - (t)))
+static inline int is_stocked(int far)
+{
+	return far <= STOCK_TOKEN(0) && STOCK_INDEX(far) < RUMP_SP_STOCK_MAX;
+}
+
+/* A call is about to name far end far; false: which it was not given on this channel. */
+int stock_begin(struct chan *c, int far);
+/* The call is over; used: and has used it up. */
+void stock_end(struct chan *c, int far, int used);
+void stock_drop(struct chan *c);
+/* 0: fd was one of c's, and is elsewhere now; 1: it was none; -errno. */
+int stock_move(struct chan *c, int fd);
+/* In the child of a fork: the descriptors are closed already. */
+void stock_forget(struct chan *c);
 
 /* ---- exec.c ---------------------------------------------------------------------------- */
 

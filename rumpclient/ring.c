@@ -365,6 +365,15 @@ static long nap(uint32_t *sleep, int restarts)
 	return host(SYS_futex_waitv, &w, 1, 0, &ts, CLOCK_MONOTONIC, 0);
 }
 
+/* Where we go to sleep. */
+static void tell_place(struct rump_sp_ring *r)
+{
+	unsigned int cpu;
+
+	if (self.ncpu > 1 && host(SYS_getcpu, &cpu, NULL, NULL) == 0)
+		__atomic_store_n(&r->client_at, cpu + 1, __ATOMIC_RELAXED);
+}
+
 int ring_await(struct chan *c, int restarts, int socket)
 {
 	uint32_t *sleep = &c->ring->sleep, mode = __atomic_load_n(sleep, __ATOMIC_RELAXED);
@@ -377,6 +386,7 @@ int ring_await(struct chan *c, int restarts, int socket)
 		__atomic_store_n(sleep, mode, __ATOMIC_SEQ_CST);
 		if (answered(c))
 			break;
+		tell_place(c->ring);
 		err = ring_bell(c);
 		if (err < 0)
 			return err;

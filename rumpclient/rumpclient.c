@@ -187,7 +187,8 @@ long rumpclient_syscall_fd(long nr, const long args[6], int farfd)
 	long ret, err;
 
 	if (mode == UNUSED) {
-		host(SYS_close, farfd);
+		if (farfd >= 0)
+			host(SYS_close, farfd);
 		return -ENOTCONN;
 	}
 	check_process();
@@ -223,6 +224,15 @@ long rumpclient_syscall_beside(long nr, const long args[6], struct pollfd *fds, 
 		return -EOPNOTSUPP;
 	check_process();
 	return remote_syscall(nr, args, -1, &b);
+}
+
+int rumpclient_placeholder(int lowest, int cloexec, int *far)
+{
+	if (mode != REMOTE)
+		return -EAGAIN;
+	check_process();
+	/* A child that shares our memory has copies of its own: they are not ours to count. */
+	return client_is_shared() ? -EAGAIN : remote_placeholder(lowest, cloexec, far);
 }
 
 int rumpclient_prefork(struct rumpclient_fork *cookie)

@@ -330,6 +330,7 @@ static int chan_use(struct chan *c, int fd, unsigned int life)
 	c->fd = fd;
 	c->reqno = 0;
 	c->ring = NULL;
+	stock_forget(c);
 	for (i = 0; i < CHANS_MAX; i++) {
 		none = NULL;
 		if (atomic_compare_exchange_strong(&chans[(fd + i) % CHANS_MAX], &none, c)) {
@@ -412,6 +413,7 @@ static int chan_leave(struct chan *c, int *last)
 
 	*last = 0;
 	if (chan_is_open(c)) {
+		stock_drop(c);
 		ring_close(c);
 		for (i = 0; i < CHANS_MAX; i++, me = c)
 			if (atomic_compare_exchange_strong(&chans[(c->fd + i) % CHANS_MAX],
@@ -445,6 +447,9 @@ int remote_move_fd(int fd)
 		c = atomic_load(&chans[i]);
 		if (!c)
 			continue;
+		new = stock_move(c, fd);
+		if (new <= 0)
+			return new;
 		number = c->fd == fd ? &c->fd : !c->ring ? NULL : c->memfd == fd ? &c->memfd :
 		    c->bell == fd ? &c->bell : NULL;
 		if (!number)
@@ -554,6 +559,13 @@ int chan_get(struct chan **cp)
 	return 0;
 }
 
+struct chan *chan_next(void)
+{
+	struct chan *c = &self.chan[self.depth];
+
+	return self.depth < DEPTH && chan_is_open(c) && c->life == session_life() ? c : NULL;
+}
+
 int chan_get_now(struct chan **cp)
 {
 	int err;
@@ -602,8 +614,10 @@ void remote_forget(void)
 		atomic_store(&session.gen, 1);
 	atomic_store(&session.joining, 0);
 	session.cookie = (struct rump_sp_cookie){ 0 };
-	for (i = 0; i < DEPTH; i++)
+	for (i = 0; i < DEPTH; i++) {
 		ring_forget(&self.chan[i], i < self.depth);
+		stock_forget(&self.chan[i]);
+	}
 	atomic_store(&session.open, 0);
 	atomic_store(&session.parked, -1);
 	self.depth = 0;

@@ -10,21 +10,23 @@
 
 #include "remote.h"
 
-long chan_send(int fd, struct iovec *iov, unsigned int niov, int passfd, size_t *done)
+static long send_all(int fd, struct iovec *iov, unsigned int niov, const int *fds, unsigned int nfds,
+    size_t *done)
 {
-	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(sizeof(int))] = { 0 };
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(RUMP_SP_FDS_MAX * sizeof(int))];
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = niov };
 	struct cmsghdr *cm;
 	long n;
 
-	if (passfd >= 0) {
+	if (nfds) {
 		mh.msg_control = ctl;
-		mh.msg_controllen = sizeof(ctl);
+		mh.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		memset(ctl, 0, mh.msg_controllen);
 		cm = CMSG_FIRSTHDR(&mh);
 		cm->cmsg_level = SOL_SOCKET;
 		cm->cmsg_type = SCM_RIGHTS;
-		cm->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cm), &passfd, sizeof(int));
+		cm->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		memcpy(CMSG_DATA(cm), fds, nfds * sizeof(int));
 	}
 	for (;;) {
 		while (mh.msg_iovlen && mh.msg_iov->iov_len == 0) {
@@ -57,12 +59,25 @@ long chan_send(int fd, struct iovec *iov, unsigned int niov, int passfd, size_t 
 	}
 }
 
+long chan_send(int fd, struct iovec *iov, unsigned int niov, int passfd, size_t *done)
+{
+	return send_all(fd, iov, niov, &passfd, passfd >= 0, done);
+}
+
 int send_small(int fd, const void *hdr)
 {
 	const struct rump_sp_hdr *h = hdr;
 	struct iovec iov = { (void *)h, h->len };
 
 	return chan_send(fd, &iov, 1, -1, NULL);
+}
+
+int send_with(int fd, const void *hdr, const int *fds, unsigned int n)
+{
+	const struct rump_sp_hdr *h = hdr;
+	struct iovec iov = { (void *)h, h->len };
+
+	return send_all(fd, &iov, 1, fds, n, NULL);
 }
 
 int need(struct in *in, size_t n)

@@ -49,7 +49,7 @@
 #include <stdint.h>
 #endif
 
-#define RUMP_SP_VERSION		2
+#define RUMP_SP_VERSION		3
 #define RUMP_SP_MAGIC		"RUMP-SP\n"	/* 8 bytes, without the NUL */
 #define RUMP_SP_MACHINE		"x86_64"
 
@@ -60,6 +60,7 @@
 #define RUMP_SP_SEGS_MAX	32		/* segments in one request */
 #define RUMP_SP_OUTS_MAX	(RUMP_SP_SEGS_MAX + 1)	/* pieces of memory in a reply */
 #define RUMP_SP_FDS_MAX		16		/* descriptors beside one message */
+#define RUMP_SP_STOCK_MAX	RUMP_SP_FDS_MAX	/* far ends that a channel has ahead */
 #define RUMP_SP_SIGS_MAX	16		/* signals in one reply */
 #define RUMP_SP_MSG_MAX		(RUMP_SP_INLINE_MAX + 8192)	/* a request, bytes */
 
@@ -74,6 +75,7 @@ enum rump_sp_type {
 	RUMP_SP_RING		= 8,	/* go on in shared memory; answered by REPLY, 2 descriptors */
 	RUMP_SP_HALT		= 9,	/* control connections; answered by REPLY */
 	RUMP_SP_GOODBYE		= 10,	/* orderly end; no answer */
+	RUMP_SP_STOCK		= 11,	/* far ends for calls to come; answered by REPLY */
 	/* server to client */
 	RUMP_SP_HELLO_REPLY	= 65,
 	RUMP_SP_REPLY		= 66,
@@ -157,14 +159,17 @@ struct rump_sp_seg {
  *
  * ATTACH: one descriptor comes along; if the call returns a descriptor, the one
  * that came becomes the far end of its placeholder (RUMP_CALL_FD_ATTACH).
+ * STOCKED: none comes along; it is the one with number stock of those that STOCK has brought,
+ * which is used up if the call succeeds.  RUMP_CALL_FD_ATTACH itself may have this, too.
  */
 #define RUMP_SP_F_ATTACH	1u
+#define RUMP_SP_F_STOCKED	2u
 struct rump_sp_syscall {
 	struct rump_sp_hdr hdr;
 	int64_t nr;
 	uint64_t args[6];
 	uint32_t nsegs;
-	uint32_t reserved;	/* 0 */
+	uint32_t stock;		/* STOCKED: less than RUMP_SP_STOCK_MAX; else 0 */
 	struct rump_sp_seg segs[];
 };
 
@@ -247,7 +252,10 @@ struct rump_sp_copy_reply {
 	uint64_t reserved;	/* 0 */
 };
 
-/* INTERRUPT, HALT, GOODBYE, PREFORK and RING are a header. */
+/*
+ * INTERRUPT, HALT, GOODBYE, PREFORK, RING and STOCK are a header.  The descriptors that come
+ * with STOCK have the numbers 0, 1, ... from then on; what the channel had before is closed.
+ */
 
 /*
  * RING.  Its REPLY brings two descriptors: a memfd of RUMP_SP_RING_SIZE bytes that
@@ -273,7 +281,9 @@ struct rump_sp_copy_reply {
  * What one side writes and the other waits for has a cache line, or lines, of its own.
  *
  * cpu: 1 + the number of the only CPU that the side may run on, or 0.  Who shares its
- * only CPU with the other side does not look at a word in vain.
+ * only CPU with the other side does not look at a word in vain.  client_at: 1 + the one where
+ * the client was when it set sleep to ASLEEP last, or 0: a server that is there, too, may find
+ * itself another one, which some hosts are slow to do.
  *
  * The server's file can be neither shortened nor grown.  The server reads a message
  * once, into its own memory; the rest are hints, which a client may get wrong at its
@@ -292,7 +302,8 @@ struct rump_sp_ring {
 	/* the client's; the server sets sleep to AWAKE */
 	uint32_t sleep;
 	uint32_t client_cpu;
-	uint32_t pad1[14];
+	uint32_t client_at;
+	uint32_t pad1[13];
 	/* the client's */
 	uint32_t asked;
 	uint32_t sent;

@@ -60,6 +60,15 @@ long rumpclient_syscall_beside(long nr, const long args[6], struct pollfd *fds, 
     int *ready);
 
 /*
+ * The near end of a placeholder that was made ahead, so that the call's round trip need not
+ * bring a descriptor: a descriptor of the caller's, the lowest free one from lowest on.  *far
+ * stands for its far end in this thread's next rumpclient_syscall_fd(), or RUMP_CALL_FD_ATTACH;
+ * if that fails, it is used for nothing, and the caller closes the near end.  -EAGAIN: there
+ * is none, the caller is to make a pair of its own; another -errno: nor can that.
+ */
+int rumpclient_placeholder(int lowest, int cloexec, int *far);
+
+/*
  * For who makes calls on behalf of another process: what this thread's calls point at
  * is read and written by these functions from now on, until m is NULL.  They return how
  * many bytes could be copied, from the start without a gap.  Only of a server's client;

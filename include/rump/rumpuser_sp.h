@@ -23,6 +23,7 @@ struct rumpuser_sp_msg {
 	struct rump_sp_hdr *hdr;
 	int fd;			/* the first descriptor that came along, or -1 */
 	unsigned int nfds;
+	const int *fds;		/* all of them; who takes them sets fd to -1, and nfds to 0 */
 };
 
 /* what has happened on a channel */

@@ -73,6 +73,12 @@ ATF_TC_BODY(good, tc)
 	m.hdr.nfds = 1;
 	m.hdr.flags = RUMP_SP_F_ATTACH;
 	ATF_CHECK_EQ(sp_message_check(&m.hdr, 1), NULL);
+	m.hdr.nfds = 0;
+	m.hdr.flags = RUMP_SP_F_STOCKED;
+	m.req.stock = RUMP_SP_STOCK_MAX - 1;
+	ATF_CHECK_EQ(sp_message_check(&m.hdr, 0), NULL);
+	m.hdr = (struct rump_sp_hdr){ .len = sizeof(m.hdr), .type = RUMP_SP_STOCK, .nfds = 16 };
+	ATF_CHECK_EQ(sp_message_check(&m.hdr, 16), NULL);
 	make_hello(&m);
 	ATF_CHECK_EQ(sp_message_check(&m.hdr, 0), NULL);
 	/* another version's banner is answered, whatever follows its machine */
@@ -109,7 +115,12 @@ ATF_TC_BODY(bad, tc)
 	BAD("bad message length", make_request, m.hdr.len -= 4);
 	BAD("bad end of a request", make_request, m.hdr.len -= 8);
 	BAD("bad end of a request", make_request, finish(&m, 0));
-	BAD("unknown flags", make_request, m.hdr.flags = 2);
+	BAD("unknown flags", make_request, m.hdr.flags = 4);
+	BAD("bad number in the stock", make_request, m.req.stock = 1);
+	BAD("bad number in the stock", make_request, m.hdr.flags = RUMP_SP_F_STOCKED;
+	    m.req.stock = RUMP_SP_STOCK_MAX);
+	BAD("bad number of descriptors", make_request, m.hdr.flags = RUMP_SP_F_STOCKED; m.hdr.nfds = 1);
+	BAD("a STOCK of nothing", make_request, m.hdr.type = RUMP_SP_STOCK; m.hdr.len = sizeof(m.hdr));
 	BAD("unknown flags", make_hello, m.hdr.flags = RUMP_SP_F_ATTACH);
 	BAD("too many descriptors announced", make_request, m.hdr.nfds = 17);
 	BAD("bad number of descriptors", make_request, m.hdr.nfds = 2);

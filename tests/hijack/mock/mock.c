@@ -268,6 +268,12 @@ API long rumpclient_syscall_beside(long nr, const long a[6], struct pollfd *fds,
 	return -EOPNOTSUPP;
 }
 
+API int rumpclient_placeholder(int lowest, int cloexec, int *far)
+{
+	(void)lowest, (void)cloexec, (void)far;
+	return -EAGAIN;
+}
+
 API int rumpclient_init(void)
 {
 	struct rlimit rl = { 20000, 20000 };

@@ -148,6 +148,25 @@ static void ph_free(struct rump_ph *ph)
 	kfree(ph);
 }
 
+/* A client need not wait for it. */
+static void ph_free_later(struct rump_ph *ph)
+{
+	struct llist_head *list = rump_sp_later();
+
+	if (list)
+		__llist_add(&ph->gone, list);
+	else
+		ph_free(ph);
+}
+
+void rump_ph_free_now(struct llist_head *list)
+{
+	struct rump_ph *ph, *next;
+
+	llist_for_each_entry_safe(ph, next, __llist_del_all(list), gone)
+		ph_free(ph);
+}
+
 /* ---- the last near end is closed ------------------------------------------------- */
 
 static void reap(struct work_struct *unused)
@@ -209,7 +228,7 @@ long rump_ph_close(unsigned int fd)
 	}
 	mutex_unlock(&phs_lock);
 	if (dead)
-		ph_free(dead);
+		ph_free_later(dead);
 	if (last)
 		fput(last);
 	fput(file);
@@ -256,33 +275,42 @@ bool rump_ph_any(void)
 
 /* ---- the private calls ------------------------------------------------------------------ */
 
-static long fd_attach(int fd, int far)
+long rump_ph_attach(int fd, int far)
 {
 	struct rump_ph *ph;
 	struct file *file;
-	int own;
+	int err;
 
-	own = rumpuser_ph_take(far);
-	if (own < 0)
-		return own;
 	file = fget_raw(fd);
 	ph = kzalloc(sizeof(*ph), GFP_KERNEL);
 	if (!file || !ph || rump_is_hostfile(file)) {
-		rumpuser_ph_close(own);
-		own = !file ? -EBADF : !ph ? -ENOMEM : -EREMOTE;
+		err = !file ? -EBADF : !ph ? -ENOMEM : -EREMOTE;
 		kfree(ph);
 		if (file)
 			fput(file);
-		return own;
+		return err;
 	}
 	ph->file = file;
-	ph->far = own;
+	ph->far = far;
 	mutex_lock(&phs_lock);
 	hash_add(phs, &ph->by_file, (unsigned long)file);
 	WRITE_ONCE(used, true);
 	mutex_unlock(&phs_lock);
-	rumpuser_ph_watch(own, ph);	/* an embedded kernel has no one to watch */
+	rumpuser_ph_watch(far, ph);	/* an embedded kernel has no one to watch */
 	return 0;
+}
+
+static long fd_attach(int fd, int far)
+{
+	int own = rumpuser_ph_take(far);
+	long err;
+
+	if (own < 0)
+		return own;
+	err = rump_ph_attach(fd, own);
+	if (err)
+		rumpuser_ph_close(own);
+	return err;
 }
 
 static int same_file(const void *file, struct file *f, unsigned int fd)

@@ -17,6 +17,7 @@
 
 struct file;
 struct page;
+struct llist_head;
 struct task_struct;
 struct rumpuser_net_request;
 
@@ -175,6 +176,10 @@ void rump_signal_outside(struct rump_lwp *lwp);
 asmlinkage long rump_sys_fcntl(unsigned int fd, unsigned int cmd, unsigned long arg);
 
 /* placeholder.c */
+/* The far end of fd's placeholder is far, which is ours; it stays the caller's if that fails. */
+long rump_ph_attach(int fd, int far);
+/* Frees those that rump_ph_close() has left on the list that rump_sp_later() gave. */
+void rump_ph_free_now(struct llist_head *list);
 void rump_ph_watch_all(void);
 bool rump_ph_any(void);
 void rump_ph_drop_all(void);
@@ -237,6 +242,8 @@ unsigned long rump_remote_clear(unsigned long dst, size_t n);
 long rump_remote_strncpy(char *dst, unsigned long src, long n);
 /* such a task ends */
 void rump_sp_exit(struct task_struct *t);
+/* Where current, if it is a client's task, has work for after its answer; or NULL. */
+struct llist_head *rump_sp_later(void);
 /* current's program is of another user than the server's, or on another host (sp_doors.c) */
 bool rump_is_stranger(void);
 

@@ -168,12 +168,80 @@ static long lend_hostfile(struct sp_task *st, int rfd)
 	return 0;
 }
 
+struct llist_head *rump_sp_later(void)
+{
+	struct sp_task *st = current->thread.remote;
+
+	return st ? &st->later : NULL;
+}
+
+static void stock_close(struct sp_task *st)
+{
+	unsigned int i;
+
+	for (i = 0; i < RUMP_SP_STOCK_MAX; i++)
+		if (st->stock[i])
+			rumpuser_ph_close(st->stock[i] - 1);
+	memset(st->stock, 0, sizeof(st->stock));
+}
+
+/* STOCK */
+static int stock_fill(struct sp_task *st, struct rumpuser_sp_msg *msg)
+{
+	struct rump_sp_reply r = {
+		.hdr = { .len = sizeof(r), .type = RUMP_SP_REPLY, .reqno = msg->hdr->reqno },
+	};
+	unsigned int i, n = msg->nfds;
+
+	stock_close(st);
+	msg->fd = -1;
+	msg->nfds = 0;
+	for (i = 0; i < n; i++) {
+		int own = rumpuser_ph_take(msg->fds[i]);
+
+		if (own < 0)
+			r.ret = own;
+		else
+			st->stock[i] = own + 1;
+	}
+	if (r.ret < 0)
+		stock_close(st);
+	return sp_send_small(st, &r);
+}
+
+/* From the stock. */
+static long stock_attach(struct sp_task *st, int fd)
+{
+	int *far = &st->stock[st->req->stock];
+	long err = *far ? rump_ph_attach(fd, *far - 1) : -EBADF;
+
+	if (!err)
+		*far = 0;
+	return err;
+}
+
+/* The call that the client has made has returned descriptor fd. */
+static long attach_result(struct sp_task *st, struct rumpuser_sp_msg *msg, int fd)
+{
+	long args[6] = { fd, msg->fd }, err;
+
+	if (st->req->hdr.flags & RUMP_SP_F_STOCKED) {
+		err = stock_attach(st, fd);
+	} else {
+		msg->fd = -1;
+		err = rump_do_syscall(RUMP_CALL_FD_ATTACH, args);
+	}
+	if (err == 0)
+		return fd;
+	rump_do_syscall(__NR_close, args);
+	return err;
+}
+
 static long make_call(struct sp_task *st)
 {
 	struct rumpuser_sp_msg *msg = st->msg;
 	const struct rump_sp_syscall *req = st->req;
-	long args[6], attach[6] = { 0 };
-	long nr = req->nr, ret;
+	long args[6], nr = req->nr, ret;
 
 	memcpy(args, req->args, sizeof(args));
 	if (sp_refused(nr))
@@ -183,6 +251,8 @@ static long make_call(struct sp_task *st)
 		return -EOPNOTSUPP;
 	if (nr == RUMP_CALL_HOST_GET)
 		return lend_hostfile(st, args[0]);
+	if (nr == RUMP_CALL_FD_ATTACH && req->hdr.flags & RUMP_SP_F_STOCKED)
+		return stock_attach(st, args[0]);
 	/* A number of ours is no descriptor of the client's: it has to send one. */
 	if (nr == RUMP_CALL_FD_ATTACH || nr == RUMP_CALL_FD_ADOPT || nr == RUMP_CALL_HOST_PUT) {
 		if (msg->fd < 0)
@@ -199,16 +269,8 @@ static long make_call(struct sp_task *st)
 		st->passing = true;
 		return 0;
 	}
-	if (req->hdr.flags & RUMP_SP_F_ATTACH && ret >= 0) {
-		attach[0] = ret;
-		attach[1] = msg->fd;
-		msg->fd = -1;
-		args[0] = rump_do_syscall(RUMP_CALL_FD_ATTACH, attach);
-		if (args[0] < 0) {
-			ret = args[0];
-			rump_do_syscall(__NR_close, attach);
-		}
-	}
+	if (req->hdr.flags & (RUMP_SP_F_ATTACH | RUMP_SP_F_STOCKED) && ret >= 0)
+		ret = attach_result(st, msg, ret);
 	return ret;
 }
 
@@ -305,6 +367,7 @@ static int do_syscall(struct sp_task *st, struct rumpuser_sp_msg *msg)
 	r = send_reply(st, ret);
 	end_call(st);
 	sp_mem_forget(st);
+	rump_ph_free_now(&st->later);
 	if (unlikely(st->lent)) {
 		fput(st->lent);
 		st->lent = NULL;
@@ -416,6 +479,9 @@ void sp_serve(struct sp_task *st)
 		case RUMP_SP_RING:
 			err = rumpuser_sp_ring(st->chan, msg->hdr->reqno);
 			break;
+		case RUMP_SP_STOCK:
+			err = stock_fill(st, msg);
+			break;
 		default:
 			rumpuser_warn("client %s[%d] is cut off: an answer to no question",
 				      st->hello->comm, st->hello->pid);
@@ -435,6 +501,8 @@ void sp_end(struct sp_task *st)
 		st->msg = NULL;
 	}
 	rumpuser_sp_close(st->chan);
+	stock_close(st);
+	rump_ph_free_now(&st->later);
 	/* Now that no more events come: it may have ended without a hang-up. */
 	spin_lock_irq(&st->lock);
 	st->in_call = false;

@@ -94,7 +94,9 @@ struct sp_task {
 	size_t			glen;
 	struct rump_signals	sigs;
 	bool			passing;	/* a descriptor goes along with the answer */
+	struct llist_head	later;		/* placeholders to be freed after the answer */
 	struct file		*lent;		/* that descriptor's, our reference, or NULL */
+	int			stock[RUMP_SP_STOCK_MAX];	/* 1 + a far end, ours, or 0 */
 
 	/* the answer */
 	struct {
