@@ -140,15 +140,16 @@ certificates_body() {
 		atf_check -e ignore openssl x509 -req -in $who.csr -CA $ca.pem -CAkey $ca.key \
 		    -CAcreateserial -days 2 -extfile ext -out $who.pem
 	done
-	url=tls://localhost:$(port)
+	# It may also be ::1, and then is that first.
+	at=$(port) url=tls://localhost:$at
 	cat_program
 	export RUMP_TLS_CA=ca.pem RUMP_TLS_CERT=server.pem RUMP_TLS_KEY=server.key
-	serve "$url"
+	serve "tls://127.0.0.1:$at"
 	export RUMP_TLS_CERT=client.pem RUMP_TLS_KEY=client.key
 	atf_check -o inline:'all is well\n' timeout 60 $rump run --server "$url" -- python3 p.py
 	# the server's certificate is for another name
 	atf_check -s exit:1 -e match:'certificate verify failed' \
-	    $rump relay "unix://$PWD/n" "tls://127.0.0.1:${url##*:}"
+	    $rump relay "unix://$PWD/n" "tls://127.0.0.1:$at"
 	# not of this authority, on either side
 	atf_check -s exit:1 -e match:'refuses us' $rump relay --cert stranger.pem --key stranger.key \
 	    "unix://$PWD/n" "$url"

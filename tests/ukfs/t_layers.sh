@@ -74,9 +74,9 @@ md_body() {
 	atf_check $on mknod /dev/md0 b 9 0
 	atf_check $on mknod /dev/md1 b 9 1
 	for format in 1.2 1.0 0.90; do
-		atf_check -e ignore $on mdadm --create /dev/md0 --run --level=1 --metadata=$format --raid-devices=2 /dev/a /dev/b
+		atf_check -o ignore -e ignore $on mdadm --create /dev/md0 --run --level=1 --metadata=$format --raid-devices=2 /dev/a /dev/b
 		atf_check $on mkfs.ext4 -qF /dev/md0
-		atf_check -e ignore $on mdadm --stop /dev/md0
+		atf_check -o ignore -e ignore $on mdadm --stop /dev/md0
 		halt
 		echo $format >f
 		atf_check $rump cp f a.img,with=b.img:/
@@ -86,9 +86,9 @@ md_body() {
 		atf_check $on mknod /dev/md0 b 9 0
 		atf_check $on mdadm --zero-superblock /dev/a /dev/b
 	done
-	atf_check -e ignore $on mdadm --create /dev/md0 --run --level=5 --assume-clean --raid-devices=3 /dev/b /dev/c /dev/d
+	atf_check -o ignore -e ignore $on mdadm --create /dev/md0 --run --level=5 --assume-clean --raid-devices=3 /dev/b /dev/c /dev/d
 	atf_check $on mkfs.ext4 -qF /dev/md0
-	atf_check -e ignore $on mdadm --stop /dev/md0
+	atf_check -o ignore -e ignore $on mdadm --stop /dev/md0
 	halt
 	seq 100000 >f
 	atf_check $rump cp f b.img,with=c.img,with=d.img:/
