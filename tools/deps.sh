@@ -15,12 +15,12 @@ check='g++ kyua atf-sh libatf-dev e2fsprogs xfsprogs btrfs-progs dosfstools mtoo
 	iproute2 curl python3 procps acl attr fdisk cryptsetup-bin mdadm exfatprogs squashfs-tools xorriso strace
 	fuse2fs squashfuse sshfs openssh-sftp-server ntfs-3g archivemount psmisc
 	iputils-ping tcpdump tshark isc-dhcp-client ethtool passt vde2 libslirp0 libvdeplug2 slirp4netns
-	nftables wireguard-tools iperf3 mandoc musl-tools libjemalloc2 libgoogle-perftools4'
+	nftables wireguard-tools iperf3 mandoc musl-tools'
 demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-format clang-tidy cppcheck'
 programs='nginx-light curl wget redis-server redis-tools postgresql openssh-server openssh-client
 	git lmdb-utils nodejs default-jdk-headless iperf3 socat bash rsync sqlite3 iputils-ping nftables
-	firefox-esr bind9-dnsutils golang-go wrk'
+	firefox-esr bind9-dnsutils golang-go wrk libjemalloc2 libgoogle-perftools4'
 bench='nginx-light wrk fuse2fs redis-server redis-tools postgresql iperf3'
 deb='debhelper dpkg-dev lintian'
 
