@@ -79,29 +79,35 @@ selinux_body() {
 	done
 }
 
-# Other mallocs, preloaded before and behind the library, and linked.
-servers allocators
-allocators_body() {
-	lib="$B/lib/librumphijack.so" n=0
-	serve -r 256m
-	for name in libjemalloc.so.2 libtcmalloc_minimal.so.4 libtcmalloc.so.4; do
-		malloc=$(ldconfig -p 2>/dev/null || /sbin/ldconfig -p)
-		malloc=$(echo "$malloc" | sed -n "s,.*$name .*=> ,,p" | head -n 1)
-		[ -e "$malloc" ] || continue
-		n=$((n + 1))
-		for order in "$lib:$malloc" "$malloc:$lib"; do
-			for c in constructors exit forks threads; do
-				atf_check $embedded LD_PRELOAD="$order" "$B/tests/hijack/h_early" $c
-				atf_check $remote LD_PRELOAD="$order" "$B/tests/hijack/h_early" $c
-			done
-		done
-		atf_check gcc -O -D_GNU_SOURCE -pthread -o linked "$TOP/tests/hijack/h_san.c" \
-		    -Wl,--no-as-needed "$malloc"
-		atf_check -o inline:'all\n' $embedded ./linked /rump/run
-		atf_check -o inline:'all\n' $remote ./linked /rump/run
-	done
-	[ $n -gt 0 ] || atf_skip "neither jemalloc nor tcmalloc"
+# Other mallocs, preloaded before and behind the library, and linked; the first that is there.
+allocator() {
+	servers "$1"
+	eval "${1}_body() { with_allocator $2; }"
 }
+with_allocator() {
+	known=$(PATH=$PATH:/sbin ldconfig -p)
+	for name in "$@"; do
+		malloc=$(echo "$known" | sed -n "s,.*$name .*=> ,,p" | head -n 1)
+		[ ! -e "$malloc" ] || break
+	done
+	[ -e "$malloc" ] || atf_skip "no $1"
+	serve -r 256m
+	lib="$B/lib/librumphijack.so"
+	for way in "$embedded" "$remote"; do
+		for c in constructors exit forks; do
+			atf_check $way LD_PRELOAD="$lib:$malloc" "$B/tests/hijack/h_early" $c
+		done
+		for c in constructors threads; do
+			atf_check $way LD_PRELOAD="$malloc:$lib" "$B/tests/hijack/h_early" $c
+		done
+	done
+	atf_check gcc -O -D_GNU_SOURCE -pthread -o linked "$TOP/tests/hijack/h_san.c" \
+	    -Wl,--no-as-needed "$malloc"
+	atf_check -o inline:'all\n' $embedded ./linked /rump/run
+	atf_check -o inline:'all\n' $remote ./linked /rump/run
+}
+allocator jemalloc libjemalloc.so.2
+allocator tcmalloc "libtcmalloc.so.4 libtcmalloc_minimal.so.4"
 
 # A program with a sanitizer's runtime has its kernel in a server of its own, if not in another.
 sanitized() {
