@@ -61,7 +61,8 @@ struct rump_host *rump_host_get(void)
 	if (h) {
 		h->next = NULL;
 		h->lwp = NULL;
-		h->own = NULL;
+		h->own = h->cover = NULL;
+		h->due = NULL;
 		h->leaving = h->in_call = false;
 		WRITE_ONCE(h->word, 0);
 		set_this_host(h);

@@ -66,8 +66,11 @@ struct rump_host {
 	u32			queued;		/* is in a vcpu->wakers */
 	u32			interrupt;	/* its call is to end early; see wake_wakers() */
 	int			tid;		/* on the host */
+	struct rump_host	*due;		/* to be woken: its call was done by this one */
 	struct vcpu		*grant;
 	struct vcpu		*own;		/* a helper thread's vCPU */
+	struct vcpu		*cover;		/* whose clock it watches while it waits ... */
+	s64			until;		/* ... and when it looks again, ns */
 	struct rump_host	*next;		/* in vcpu->wakers, or free */
 } __attribute__((aligned(64)));
 

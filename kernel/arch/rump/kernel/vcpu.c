@@ -66,6 +66,9 @@ static struct {
 } __attribute__((aligned(64))) offers[NR_CPUS];
 unsigned int rump_nvcpu = 1;
 
+/* The vCPU was left in the midst of its current task's call (host_leave()). */
+static bool inside[NR_CPUS];
+
 /*
  * Until it is done, the thread that boots carries all vCPUs, one at a time: they do nothing
  * but wait for each other, and changing stacks is faster than waking threads.
@@ -103,14 +106,13 @@ static bool has_work(struct vcpu *v)
 	return READ_ONCE(v->state) == VCPU_PEND;
 }
 
+/* A helper that was kicked already and has not run yet is not woken once more. */
 static void kick_helper(struct vcpu *v)
 {
 	struct rump_host *h = READ_ONCE(v->helper);
 
-	if (!h)
-		return;
-	__atomic_fetch_or(&h->word, HOST_KICK, __ATOMIC_SEQ_CST);
-	rumpuser_cpu_kick(v->cpu, &h->word);
+	if (h && !(__atomic_fetch_or(&h->word, HOST_KICK, __ATOMIC_SEQ_CST) & HOST_KICK))
+		rumpuser_cpu_kick(v->cpu, &h->word);
 }
 
 /*
@@ -145,10 +147,21 @@ static void kick_helpers(void)
 			kick_helper(&rump_vcpus[i]);
 }
 
+/*
+ * Does v's keeper look at its clock in time?  (Whoever ends being one reads the deadline
+ * after that; whoever has set it reads this after that.)
+ */
+static bool kept(struct vcpu *v)
+{
+	struct rump_host *h = READ_ONCE(v->keeper);
+
+	return h && READ_ONCE(h->cover) == v && READ_ONCE(v->deadline) >= READ_ONCE(h->until);
+}
+
 /* The clock of v, which nobody carries: is somebody awake in time? */
 static void check_helper(struct vcpu *v)
 {
-	if (unlikely(READ_ONCE(v->deadline) < READ_ONCE(v->helper_until)))
+	if (unlikely(READ_ONCE(v->deadline) < READ_ONCE(v->helper_until)) && !kept(v))
 		kick_helper(v);
 }
 
@@ -306,29 +319,43 @@ static void __noreturn helper_loop(struct rump_host *h);
 static void outside_irq(void *unused);
 
 /*
- * Whether the carrier h is to hand its vCPU to thread `to', whose task is next.  Not
- * if that carries another one; and rather not if it would have to be woken first,
- * since the vCPU would lie still for so long: then h runs the task's stack itself,
- * unless h's own program has been waiting for LEAVE_NS already.  If so, the thread
- * is promised the vCPU.
+ * Promises the carrier's vCPU to a thread that waits awake; false: it does not.  A thread
+ * that sleeps in the host is never promised one: that would lie still until it runs.
  */
-static bool claim(struct rump_host *h, struct rump_host *to)
+static bool claim(struct rump_host *to)
 {
 	u32 w = READ_ONCE(to->word);
 
-	while (w & HOST_WAITING) {
-		if (w & HOST_ASLEEP &&
-		    !(h->leaving && rumpuser_clock_mono() - h->left > LEAVE_NS))
-			return false;
+	while ((w & (HOST_WAITING | HOST_ASLEEP)) == HOST_WAITING)
 		if (arch_try_cmpxchg(&to->word, &w, (w & ~HOST_WAITING) | HOST_GRANT))
 			return true;
-	}
 	return false;
+}
+
+/*
+ * A thread whose call h has done sleeps, and is to be woken.  The host may run it at once, in
+ * h's place, so h gives its vCPU up first, if that is what it does next.
+ */
+static void wake_later(struct rump_host *h, struct rump_host *done)
+{
+	__atomic_fetch_or(&done->word, HOST_DONE, __ATOMIC_SEQ_CST);
+	h->due = done;
+}
+
+static void wake_due(struct rump_host *h)
+{
+	struct rump_host *done = h->due;
+
+	if (done) {
+		h->due = NULL;
+		rumpuser_wake(&done->word);
+	}
 }
 
 /* On the host's own stack, without a vCPU any more: what the thread does next. */
 static void __noreturn host_next(struct rump_host *h, struct vcpu *left)
 {
+	wake_due(h);
 	if (h->own)
 		helper_loop(h);
 	if (h->leaving) {
@@ -349,19 +376,68 @@ static void host_handover(void *arg)
 	host_next(h, v);
 }
 
-struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *next)
+/*
+ * The vCPU is left in the midst of a call, to whoever comes first: the call's own thread,
+ * which is woken for that, or any other.
+ */
+static void host_leave(void *arg)
+{
+	struct rump_host *to = arg, *h = this_host();
+	struct vcpu *v = this_vcpu();
+	u32 w = READ_ONCE(to->word);
+
+	inside[v->cpu] = true;
+	set_this_vcpu(NULL);
+	(void)arch_xchg(&v->state, VCPU_PEND);
+	for (;;) {
+		if (!(w & HOST_WAITING)) {
+			kick_helper(v);
+			break;
+		}
+		if (arch_try_cmpxchg(&to->word, &w, w | HOST_KICK)) {
+			rumpuser_wake(&to->word);
+			break;
+		}
+	}
+	host_next(h, v);
+}
+
+/*
+ * current was switched to, no locks are held yet: if it is a call of another thread than the
+ * carrier, that thread takes over if it waits awake.  If it sleeps, the carrier goes on with
+ * the call, unless its own program has been waiting for LEAVE_NS already.
+ */
+void rump_finish_switch(void)
 {
 	struct rump_host *h = this_host(), *to;
-	struct rump_lwp *lwp = next->thread.lwp;
+	struct rump_lwp *lwp = current->thread.lwp;
+	struct vcpu *v;
+
+	if (unlikely(h->due) && current != this_vcpu()->idle)
+		wake_due(h);
+	to = lwp ? READ_ONCE(lwp->host) : NULL;
+	if (!to || to == h)
+		return;
+	if (claim(to)) {
+		rump_switch_to_host(&current->thread.sp, h->base, host_handover, to);
+	} else if (h->leaving && READ_ONCE(to->word) & HOST_ASLEEP &&
+		   rumpuser_clock_mono() - h->left > LEAVE_NS) {
+		rump_switch_to_host(&current->thread.sp, h->base, host_leave, to);
+	} else {
+		return;
+	}
+	v = this_vcpu();
+	if (READ_ONCE(v->state) & VCPU_PEND && v->irqs_on)
+		irq_run(false);
+}
+
+struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *next)
+{
 	struct vcpu *v = this_vcpu();
 
 	v->prev = prev;
 	v->curr = next;
-	to = lwp ? lwp->host : NULL;
-	if (to && to != h && claim(h, to))
-		rump_switch_to_host(&prev->thread.sp, h->base, host_handover, to);
-	else
-		rump_switch(&prev->thread.sp, next->thread.sp);
+	rump_switch(&prev->thread.sp, next->thread.sp);
 	return this_vcpu()->prev;
 }
 
@@ -384,6 +460,7 @@ void rump_vcpu_idle(void)
 
 	if (!(READ_ONCE(v->state) & VCPU_PEND))
 		rump_switch_to_host(&current->thread.sp, h->base, host_idle, h);
+	wake_due(this_host());
 	rump_ticker_wake();
 }
 
@@ -432,8 +509,10 @@ static void __noreturn carry(struct rump_host *h, struct vcpu *v)
 	struct task_struct *t = v->curr;
 
 	set_this_vcpu(v);
-	if (t == v->idle)
+	if (t == v->idle || inside[v->cpu]) {
+		inside[v->cpu] = false;
 		rump_resume(t->thread.sp);
+	}
 	rump_jump(t->thread.lwp->stack, outside_irq, NULL);
 }
 
@@ -561,13 +640,14 @@ static bool ring_clock(struct vcpu *v)
  * helpers' from now on: the clock of cover, and the vCPU that it was kicked for, which
  * can be any, since keeper is but a hint.
  */
-static void unwatch(struct vcpu *v, struct vcpu *cover, bool kicked)
+static void unwatch(struct rump_host *h, struct vcpu *v, struct vcpu *cover, bool kicked)
 {
 	unsigned int i;
 
 	for (i = 0; kicked && i < rump_nvcpu; i++)
 		if (&rump_vcpus[i] != v && has_work(&rump_vcpus[i]))
 			kick(&rump_vcpus[i]);
+	(void)arch_xchg(&h->cover, NULL);
 	if (cover && cover != v)
 		check_helper(cover);
 }
@@ -587,6 +667,19 @@ static struct vcpu *find_work(struct rump_host *h, struct vcpu *v, struct vcpu *
 	return NULL;
 }
 
+/* In the host, until h's word is not w any more, or cover's clock rings. */
+static int sleep_on(struct rump_host *h, u32 w, struct vcpu *cover)
+{
+	s64 until = cover ? READ_ONCE(cover->deadline) : RUMPUSER_FOREVER;
+	int r = 0;
+
+	(void)arch_xchg(&h->until, until);
+	if (!cover || READ_ONCE(cover->deadline) >= until)
+		r = rumpuser_wait(&h->word, w, until, 0);
+	(void)arch_xchg(&h->until, S64_MIN);
+	return r;
+}
+
 /*
  * On its own stack, without a vCPU: a thread with a call under way waits to be
  * granted one, or for the call to be done.  If the vCPU that its task is queued
@@ -600,8 +693,11 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 	u32 w;
 	int r;
 
-	if (cover)
+	WRITE_ONCE(h->until, S64_MIN);
+	if (cover) {
 		WRITE_ONCE(cover->keeper, h);
+		(void)arch_xchg(&h->cover, cover);
+	}
 	for (;;) {
 		w = __atomic_or_fetch(&h->word, HOST_WAITING, __ATOMIC_SEQ_CST);
 		v = &rump_vcpus[h->lwp ? task_cpu(h->lwp->task) : 0];
@@ -611,8 +707,7 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 		    !(cover && has_work(cover)) && !watch(h, v, w, &take)) {
 			w = __atomic_or_fetch(&h->word, HOST_ASLEEP, __ATOMIC_SEQ_CST);
 			if (!(w & (HOST_GRANT | HOST_DONE | HOST_KICK)))
-				r = rumpuser_wait(&h->word, w, cover ? READ_ONCE(cover->deadline) :
-						  RUMPUSER_FOREVER, 0);
+				r = sleep_on(h, w, cover);
 		}
 		w = rump_host_clear(h, HOST_WAITING | HOST_ASLEEP | HOST_KICK);
 		if (w & (HOST_GRANT | HOST_DONE))
@@ -626,7 +721,7 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 		if (!take || !vcpu_acquire(v))
 			v = find_work(h, v, cover, w & HOST_KICK);
 		if (v) {
-			unwatch(v, cover, w & HOST_KICK);
+			unwatch(h, v, cover, w & HOST_KICK);
 			carry(h, v);
 		}
 	}
@@ -645,7 +740,7 @@ static void __noreturn host_wait(struct rump_host *h, struct vcpu *cover)
 	}
 	if (cover && has_work(cover))
 		w |= HOST_KICK;
-	unwatch(v, cover, w & HOST_KICK);
+	unwatch(h, v, cover, w & HOST_KICK);
 	if (!v)
 		rump_host_return(h->base);
 	set_this_vcpu(v);
@@ -773,7 +868,7 @@ static bool serve(struct rump_lwp *lwp)
 	WRITE_ONCE(lwp->call, NULL);
 	if (this_host() == h)
 		return true;
-	rump_host_post(h, HOST_DONE);
+	wake_later(this_host(), h);
 	return false;
 }
 
@@ -797,9 +892,7 @@ void __noreturn rump_lwp_main(struct rump_lwp *lwp)
 			continue;
 		}
 		h = lwp->host;
-		if (this_host() != h && claim(this_host(), h))
-			rump_switch_to_host(&current->thread.sp, this_host()->base,
-					    host_handover, h);
+		rump_finish_switch();
 		if (serve(lwp))
 			rump_host_return(h->base);
 	}
@@ -909,6 +1002,8 @@ void rump_host_call(struct rump_host *h, struct rump_call *c)
 		h->leaving = false;
 	else
 		leave(h);
+	if (unlikely(h->due))
+		wake_due(h);
 }
 
 /*
