@@ -18,6 +18,12 @@ with_server() {
 	atf_test_case "$1" cleanup
 	eval "${1}_cleanup() { cleanup; }"
 }
+# curl and sh have no sanitizer's runtime, which the library would need before it.
+preloads() {
+	case $B in
+	*address* | *thread*) return 1 ;;
+	esac
+}
 # No supervisor is left, and so no descriptor of its targets'.
 no_supervisor() {
 	local i
@@ -61,6 +67,7 @@ calls_body() {
 # From a shell that has the library: what it executes, with what it has opened for it.
 with_server mixed
 mixed_body() {
+	preloads || atf_skip "a preload library with a sanitizer works in its own programs only"
 	static h_trap
 	serve
 	cat >script <<-END
@@ -116,14 +123,16 @@ go_body() {
 		sleep 0.1
 	done
 	atf_check -o inline:'525000\n' $trap "$web" get
-	atf_check $hijack curl -s -o got "http://127.0.0.1:8000$(pwd)/file"
-	atf_check cmp file got
+	if preloads; then
+		atf_check $hijack curl -s -o got "http://127.0.0.1:8000$(pwd)/file"
+		atf_check cmp file got
+	fi
 	atf_check -s exit:7 curl -s -m 5 http://127.0.0.1:8000/		# the host has no such port
 	kill $(cat pids)
 	wait $(cat pids) || true
 	rm pids
 	no_supervisor
-	atf_check -s exit:7 $hijack curl -s http://127.0.0.1:8000/
+	! preloads || atf_check -s exit:7 $hijack curl -s http://127.0.0.1:8000/
 }
 
 atf_init_test_cases() {
