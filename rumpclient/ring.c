@@ -85,8 +85,8 @@ static int receive(struct chan *c, struct rump_sp_reply *r, int fds[2])
 	cm = n > 0 ? CMSG_FIRSTHDR(&mh) : NULL;
 	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS)
 		memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0));
-	if (n < 0)
-		return n;
+	if (n <= 0)
+		return n ? n : -ECONNRESET;
 	return n == sizeof(*r) && r->hdr.type == RUMP_SP_REPLY && r->hdr.len == sizeof(*r) ? 0 :
 	    -EPROTO;
 }
