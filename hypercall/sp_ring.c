@@ -287,6 +287,29 @@ static bool fits(const struct sp_ring *r, const struct rumpuser_iovec *iov, unsi
 	    RUMP_SP_RING_ANSWER);
 }
 
+/*
+ * How the client waited for the message that is there now, if it still did.  It may have taken
+ * that at any moment, and wait for the next already; what it says is looked at a few times.
+ */
+static uint32_t wake_client(struct sp_ring *r)
+{
+	uint32_t *sleep = &r->shm->sleep, how = __atomic_load_n(sleep, __ATOMIC_RELAXED);
+	const uint32_t elsewhere = RUMP_SP_ELSEWHERE_FOR(r->answered - 1);
+	int i;
+
+	for (i = 0; i < 4 && (how == RUMP_SP_ASLEEP || how == elsewhere); i++) {
+		if (!__atomic_compare_exchange_n(sleep, &how, RUMP_SP_AWAKE, 0, __ATOMIC_SEQ_CST,
+		    __ATOMIC_SEQ_CST))
+			continue;
+		r->woken = 1;
+		if (how == elsewhere)
+			return RUMP_SP_ELSEWHERE;
+		host(SYS_futex, sleep, FUTEX_WAKE, 1, NULL, NULL, 0);
+		return RUMP_SP_ASLEEP;
+	}
+	return RUMP_SP_AWAKE;
+}
+
 int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int niov, int elsewhere)
 {
 	struct rump_sp_ring *shm = r->shm;
@@ -307,13 +330,7 @@ int ring_put(struct sp_ring *r, const struct rumpuser_iovec *iov, unsigned int n
 	__atomic_store_n(&shm->answer_where, where, __ATOMIC_RELAXED);
 	__atomic_store_n(&shm->answered, ++r->answered, __ATOMIC_RELEASE);
 	atomic_thread_fence(memory_order_seq_cst);
-	sleep = __atomic_load_n(&shm->sleep, __ATOMIC_RELAXED);
-	if (sleep != RUMP_SP_AWAKE) {
-		sleep = __atomic_exchange_n(&shm->sleep, RUMP_SP_AWAKE, __ATOMIC_SEQ_CST);
-		r->woken = 1;
-		if (sleep == RUMP_SP_ASLEEP)
-			host(SYS_futex, &shm->sleep, FUTEX_WAKE, 1, NULL, NULL, 0);
-	}
+	sleep = wake_client(r);
 	return where == RUMP_SP_ON_SOCKET || sleep == RUMP_SP_ELSEWHERE ? -EAGAIN : 0;
 }
 

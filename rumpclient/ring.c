@@ -377,12 +377,13 @@ static void tell_place(struct rump_sp_ring *r)
 int ring_await(struct chan *c, int restarts, int socket)
 {
 	uint32_t *sleep = &c->ring->sleep, mode = __atomic_load_n(sleep, __ATOMIC_RELAXED);
+	const uint32_t elsewhere = RUMP_SP_ELSEWHERE_FOR(c->answered);
 	long err;
 
 	if (mode == RUMP_SP_AWAKE)
 		spin(c);
-	while (!answered(c) && mode != RUMP_SP_ELSEWHERE) {
-		mode = socket ? RUMP_SP_ELSEWHERE : RUMP_SP_ASLEEP;
+	while (!answered(c) && mode != elsewhere) {
+		mode = socket ? elsewhere : RUMP_SP_ASLEEP;
 		__atomic_store_n(sleep, mode, __ATOMIC_SEQ_CST);
 		if (answered(c))
 			break;
@@ -397,7 +398,7 @@ int ring_await(struct chan *c, int restarts, int socket)
 			return -EINTR;
 		/* It takes long, or the host has no such call: also listen for the end. */
 		if (err < 0 && err != -EAGAIN) {
-			mode = RUMP_SP_ELSEWHERE;
+			mode = elsewhere;
 			__atomic_store_n(sleep, mode, __ATOMIC_SEQ_CST);
 		}
 	}
@@ -409,7 +410,7 @@ int ring_await(struct chan *c, int restarts, int socket)
 	/* Was the server before us, and has sent it to where we said? */
 	if (mode != RUMP_SP_AWAKE &&
 	    __atomic_exchange_n(sleep, RUMP_SP_AWAKE, __ATOMIC_SEQ_CST) != mode &&
-	    mode == RUMP_SP_ELSEWHERE)
+	    mode == elsewhere)
 		return 1;
 	return c->ring->answer_where == RUMP_SP_ON_SOCKET;
 }

@@ -269,7 +269,7 @@ struct rump_sp_copy_reply {
  *   answer_where tells, adds 1 to answered, and then looks at sleep;
  * - a client that waits in vain sets sleep to ASLEEP, and waits for its change by
  *   FUTEX_WAIT, after it has looked at answered once more, and rung the bell, if it has
- *   not done so with the message.  One that has waited long sets it to ELSEWHERE, and
+ *   not done so with the message.  One that has waited long sets it to ELSEWHERE_FOR the message, and
  *   reads the socket, where it also learns of the server's death.  The server that
  *   exchanges ELSEWHERE for AWAKE sends its message there, too; if the client finds an
  *   answer and changes it back before, it does not;
@@ -292,6 +292,8 @@ struct rump_sp_copy_reply {
 #define RUMP_SP_RING_PART	(33u << 12)	/* of the file, for each direction */
 #define RUMP_SP_RING_SIZE	(2 * RUMP_SP_RING_PART)
 enum rump_sp_sleep { RUMP_SP_AWAKE, RUMP_SP_ASLEEP, RUMP_SP_ELSEWHERE };
+/* For the message after the n-th: who changes it back is not taken for who waits for the next. */
+#define RUMP_SP_ELSEWHERE_FOR(n)	(RUMP_SP_ELSEWHERE | (uint32_t)(n) << 2)
 enum rump_sp_where { RUMP_SP_IN_MEMORY, RUMP_SP_ON_SOCKET };
 struct rump_sp_ring {
 	/* the server's */

@@ -486,8 +486,8 @@ static void lying_server(int l)
 					shm->answer_where = 0;
 					__atomic_store_n(&shm->answered, n, __ATOMIC_SEQ_CST);
 					/* it listens at the socket by now: that is its answer */
-					if (__atomic_exchange_n(&shm->sleep, RUMP_SP_AWAKE,
-					    __ATOMIC_SEQ_CST) == RUMP_SP_ELSEWHERE)
+					if ((__atomic_exchange_n(&shm->sleep, RUMP_SP_AWAKE,
+					    __ATOMIC_SEQ_CST) & 3) == RUMP_SP_ELSEWHERE)
 						shutdown(s, SHUT_RDWR);
 					syscall(SYS_futex, &shm->sleep, FUTEX_WAKE, 1, NULL, NULL, 0);
 				}
