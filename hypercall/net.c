@@ -22,48 +22,49 @@ static const struct net_backend *const backends[] = {
 
 /* ---- frames ------------------------------------------------------------------- */
 
+/* Where in a frame: offset bytes behind the start of iov[i], or further. */
+struct place {
+	unsigned int i;
+	size_t offset;
+};
+
+/* The piece of memory there, and its length, at most want; NULL: nothing is wanted, or left. */
+static char *next_piece(const struct rumpuser_net_frame *f, struct place *p, size_t want, size_t *n)
+{
+	char *piece;
+
+	while (p->i < f->niov && p->offset >= f->iov[p->i].len)
+		p->offset -= f->iov[p->i++].len;
+	if (p->i == f->niov || !want)
+		return NULL;
+	*n = f->iov[p->i].len - p->offset;
+	if (*n > want)
+		*n = want;
+	piece = (char *)f->iov[p->i].base + p->offset;
+	p->offset += *n;
+	return piece;
+}
+
 void net_gather(void *dst, const struct rumpuser_net_frame *f, size_t offset, size_t len)
 {
-	unsigned int i;
+	struct place p = { 0, offset };
+	const char *piece;
 	char *to = dst;
+	size_t n;
 
-	for (i = 0; i < f->niov && len; i++) {
-		size_t n = f->iov[i].len;
-
-		if (offset >= n) {
-			offset -= n;
-			continue;
-		}
-		n -= offset;
-		if (n > len)
-			n = len;
-		memcpy(to, (char *)f->iov[i].base + offset, n);
-		offset = 0;
-		to += n;
-		len -= n;
-	}
+	for (; (piece = next_piece(f, &p, len, &n)); to += n, len -= n)
+		memcpy(to, piece, n);
 }
 
 void net_scatter(const struct rumpuser_net_frame *f, size_t offset, const void *src, size_t len)
 {
+	struct place p = { 0, offset };
 	const char *from = src;
-	unsigned int i;
+	char *piece;
+	size_t n;
 
-	for (i = 0; i < f->niov && len; i++) {
-		size_t n = f->iov[i].len;
-
-		if (offset >= n) {
-			offset -= n;
-			continue;
-		}
-		n -= offset;
-		if (n > len)
-			n = len;
-		memcpy((char *)f->iov[i].base + offset, from, n);
-		offset = 0;
-		from += n;
-		len -= n;
-	}
+	for (; (piece = next_piece(f, &p, len, &n)); from += n, len -= n)
+		memcpy(piece, from, n);
 }
 
 size_t net_peek(const struct rumpuser_net_frame *f, void *buf, size_t len)
