@@ -152,6 +152,19 @@ carrier()
 	wait_until sh -c "$1 ip link show virt0 | grep -q LOWER_UP"
 }
 
+# link_process SPEC: of an isolated link; kill_link SPEC: until that one is gone, not the next one
+link_process()
+{
+	pgrep -f "rump_link (remote )?$1"
+}
+kill_link()
+{
+	_p=$(link_process "$1") && kill -9 "$_p" || return
+	while link_process "$1" | grep -qx "$_p"; do
+		sleep 0.01
+	done
+}
+
 clean_up()
 {
 	for _s in *; do

@@ -100,12 +100,6 @@ sockets_body()
 	done
 }
 
-# The process of the link at SPEC
-link_process()
-{
-	pgrep -f "rump_link (remote )?$1"
-}
-
 test_case isolated "processes of links are killed: while they open, while data flows; each kind comes back" ping curl pgrep
 isolated_body()
 {
@@ -127,7 +121,7 @@ isolated_body()
 	rump if --server "unix://$PWD/a" add "v1,link=passt:$PWD/mute,isolate" 2>log &
 	pid=$!
 	wait_for connected mute.out
-	kill -9 "$(link_process "v1,link=passt:")"
+	kill_link "v1,link=passt:$PWD/mute"
 	! wait $pid || atf_fail "an interface without a link"
 	atf_check -o match:'if add v1' cat log
 	atf_check -s exit:1 -o ignore -e ignore $(on a) ip link show v1
@@ -141,8 +135,7 @@ isolated_body()
 	$(on a) python3 "$TOP/tests/net/transfer.py" send 10.1.0.2 5001 20 >sent 2>&1 &
 	sender=$!
 	for i in 1 2 3; do
-		wait_until link_process "virt0,link=shm:$PWD/seg"
-		kill -9 "$(link_process "virt0,link=shm:$PWD/seg")"
+		wait_until kill_link "virt0,link=shm:$PWD/seg"
 		carrier "$(on a)"
 	done
 	wait $sender || atf_fail "$(cat sent)"
@@ -150,10 +143,10 @@ isolated_body()
 	atf_check rump halt "unix://$PWD/a"
 	# slirp: connections are lost, new ones can be made.
 	background python3 -m http.server $((20000 + $$ % 20000)) --bind 127.0.0.1 >/dev/null 2>&1
-	server a "virt0,link=slirp,isolate"
+	server a "virt0,link=slirp,pcap=$PWD/frames,isolate"
 	for i in 1 2; do
 		wait_until $(on a) curl -s -m 5 -o /dev/null http://10.0.2.2:$((20000 + $$ % 20000))/
-		kill -9 "$(link_process "virt0,link=slirp,isolate" | tail -n 1)"
+		kill_link "virt0,link=slirp,pcap=$PWD/frames"
 	done
 	carrier "$(on a)"
 	wait_until $(on a) curl -s -m 5 -o /dev/null http://10.0.2.2:$((20000 + $$ % 20000))/

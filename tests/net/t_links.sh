@@ -364,12 +364,6 @@ missing_body()
 	done
 }
 
-# kill_link SPEC: the process of an isolated link
-kill_link()
-{
-	kill -9 "$(pgrep -f "rump_link $1")"
-}
-
 test_case isolated "each kind of link whose process is killed comes back, twice" ping pgrep
 isolated_body()
 {

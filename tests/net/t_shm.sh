@@ -84,24 +84,7 @@ stack_body()
 	wait_for ready got
 	atf_check $(on a) python3 all.py send
 	wait_for "hello fe80::" got
-	cat >group.py <<-'END'
-	import socket, struct, sys
-	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	if sys.argv[1] == 'send':
-	    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton('10.1.0.1'))
-	    for i in range(3):
-	        s.sendto(b'hello', ('239.1.2.3', 5005))
-	else:
-	    s.bind(('', 5005))
-	    s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
-	                 socket.inet_aton('239.1.2.3') + socket.inet_aton('10.1.0.2'))
-	    print('ready', flush=True)
-	    print(s.recv(100).decode(), flush=True)
-	END
-	background $(on b) python3 group.py receive >got
-	wait_for ready got
-	atf_check $(on a) python3 group.py send
-	wait_for hello got
+	multicast "$(on a)" "$(on b)" 10.1.0.1 10.1.0.2
 	for how in off on; do
 		$(on a) ethtool -K virt0 tx $how rx $how >log 2>&1 || atf_fail "ethtool -K"
 		transfer "$(on a)" "$(on b)" 10.1.0.2 5001 4
@@ -182,7 +165,7 @@ cut_body()
 	# The next kernel that touches it finds zeroes.
 	truncate -s 0 seg
 	$(on a) ping -q -c 2 -i 0.2 -W 1 10.1.0.2 >log 2>&1
-	wait_until sh -c "$(on a) ip link show virt0 | grep -q NO-CARRIER"
+	no_carrier "$(on a)"
 	atf_check -o match:"1 received" $(on a) ping -q -c 1 127.0.0.1
 	atf_check rump halt "unix://$PWD/a"
 	$(on b) ping -q -c 2 -i 0.2 -W 1 10.1.0.1 >log 2>&1
@@ -198,12 +181,6 @@ cut_body()
 	atf_check rump halt "unix://$PWD/b"
 }
 
-# next_killed PID: the process after that one
-next_killed()
-{
-	_p=$(pgrep -f "rump_link virt0,link=shm:$PWD/seg,isolate") && [ "$_p" != "$1" ] && kill -9 "$_p"
-}
-
 test_case isolated "the process of an isolated link is killed, also while it recovers" ping pgrep
 isolated_body()
 {
@@ -212,20 +189,17 @@ isolated_body()
 	address a 10.1.0.1/24
 	address b 10.1.0.2/24
 	transfer "$(on a)" "$(on b)" 10.1.0.2 5001 8
-	for i in 1 2 3; do
-		wait_until pgrep -f "rump_link virt0,link=shm:$PWD/seg,isolate"
-		pid=$(pgrep -f "rump_link virt0,link=shm:$PWD/seg,isolate")
-		kill -9 $pid
-		# The next one, as soon as it is there.
-		wait_until next_killed $pid
+	# Each as soon as it is there.
+	for i in 1 2 3 4 5 6; do
+		wait_until kill_link "virt0,link=shm:$PWD/seg,isolate"
 	done
-	wait_until sh -c "$(on a) ip link show virt0 | grep -q LOWER_UP"
+	carrier "$(on a)"
 	wait_until $(on a) ping -q -c 1 -W 1 10.1.0.2
 	transfer "$(on b)" "$(on a)" 10.1.0.1 5002 8
 	atf_check -s exit:1 -e match:"\"x\" is no word of link=shm" \
 	    rump_server -i "virt0,link=shm:$PWD/seg,isolate,x" "unix://$PWD/c"
 	atf_check rump halt "unix://$PWD/a"
-	! pgrep -f "rump_link virt0,link=shm:$PWD/seg,isolate" || atf_fail "its process is still there"
+	! link_process "virt0,link=shm:$PWD/seg,isolate" || atf_fail "its process is still there"
 }
 
 test_case runtime "interfaces come and go while the kernel runs" ping
