@@ -5,6 +5,7 @@
  *
  *	cc ext4_read.c -lrump && ./a.out IMAGE [DIRECTORY [FILE]]
  */
+#define _GNU_SOURCE 1	/* asprintf */
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>

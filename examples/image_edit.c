@@ -5,6 +5,7 @@
  *
  *	cc image_edit.c -lukfs -lrump && ./a.out disk.img,part=2:/etc/hostname newname
  */
+#define _GNU_SOURCE 1	/* asprintf */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
