@@ -40,6 +40,9 @@ void stock_drop(struct chan *c)
 	int fd;
 
 	for (i = 0; i < RUMP_SP_STOCK_MAX; i++) {
+		/* Mostly there is none; and a thread's end may come after its sanitizer's. */
+		if (!atomic_load_explicit(&c->near[i], memory_order_relaxed))
+			continue;
 		fd = atomic_exchange(&c->near[i], 0);
 		if (fd)
 			ownfd_close(fd);
