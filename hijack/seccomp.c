@@ -27,7 +27,7 @@
 static const short allowed[] = {
 	SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_pread64, SYS_pwrite64, SYS_futex,
 	SYS_futex_waitv, SYS_poll, SYS_ppoll, SYS_geteuid, SYS_getegid, SYS_sched_getaffinity,
-	SYS_madvise, SYS_prlimit64,
+	SYS_madvise, SYS_prlimit64, SYS_getcpu,
 	SYS_getpid, SYS_gettid, SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_socketpair,
 	SYS_fcntl, SYS_close, SYS_munmap, SYS_rt_sigprocmask, SYS_rt_tgsigqueueinfo,
 	SYS_sigaltstack, SYS_sched_yield, SYS_nanosleep, SYS_clock_gettime,
