@@ -363,7 +363,7 @@ struct patch_stats {
 	int patched;
 	int skipped;		/* cannot concern the rump kernel */
 	int unknown;		/* neither: a form that is not understood */
-	int cached;		/* libc's were known from before */
+	enum { FOUND_HERE, FOUND_HELPER, FOUND_KEPT } found;	/* libc's: how */
 };
 /* Redirects libc's own system call instructions.  0 or -errno. */
 int patch_libc(struct patch_stats *st);

@@ -130,6 +130,11 @@ static void no_kernel(void)
 
 static void start(void)
 {
+	static const char *const how[] = {
+		[FOUND_HERE] = " (found in memory, without rump_sites)",
+		[FOUND_HELPER] = " (found by rump_sites)",
+		[FOUND_KEPT] = " (known from the cache)",
+	};
 	struct patch_stats st;
 	int err;
 
@@ -155,7 +160,7 @@ static void start(void)
 		else
 			hijack_say("libc: %d system call sites, %d patched, %d of no interest, "
 			    "%d not understood%s", st.sites, st.patched, st.skipped, st.unknown,
-			    st.cached ? " (known from the cache)" : "");
+			    how[st.found]);
 	}
 }
 

@@ -8,8 +8,9 @@
  * looks at the call's class and descriptor and then makes the call right there,
  * or goes to hijack_entry.
  *
- * Which sites can be redirected is said in site.c.  Where they are is kept from
- * one program to the next (sitecache.c).
+ * Which sites can be redirected is said in site.c.  Where those of libc are is kept from
+ * one program to the next (sitecache.c), and found by libelf in a process of its own
+ * (sitehelper.c); or, where there can be none, in the text as it was loaded.
  *
  * The text stays executable throughout.  It is written to once, before the
  * program's first thread.
@@ -29,7 +30,6 @@ uint32_t hijack_xsave_mask;
 
 #define TRAMP_MAX	128		/* bytes of one trampoline, at most */
 #define MAX_TRAMPS	600
-#define MAX_SITES	2048		/* in one text; Debian's libc has about 530 */
 #define PAGE		4096UL
 #define NEAR		0x7ff00000L	/* reach of a jmp rel32, less some room */
 
@@ -274,22 +274,39 @@ static void find_vector_state(void)
 	}
 }
 
-/* Patches all sites in pa's text; the large ones are found in the cache. */
+/* Those of a large text that are known, or can be kept from now on. */
+static unsigned int find_large(struct patcher *pa, struct site *sites)
+{
+	unsigned int n = sitecache_load(&pa->text, sites, SITES_MAX);
+	static struct sitecache c;
+
+	pa->st->found = FOUND_KEPT;
+	if (n)
+		return n;
+	sitecache_begin(&c, &pa->text);
+	if (c.fd >= 0) {
+		pa->st->found = FOUND_HELPER;
+		n = sitehelper_find(&pa->text, sites, SITES_MAX);
+	}
+	if (!n) {
+		pa->st->found = FOUND_HERE;
+		n = site_scan(&pa->text, pa->text.start, pa->text.end, sites, SITES_MAX);
+	}
+	sitecache_end(&c, &pa->text, sites, n < SITES_MAX ? n : 0);
+	return n;
+}
+
+/* Patches all sites in pa's text. */
 static int patch_object(struct patcher *pa)
 {
-	static struct site sites[MAX_SITES];
+	static struct site sites[SITES_MAX];
 	uint8_t *first = (uint8_t *)((uintptr_t)pa->text.start & -PAGE);
 	uint8_t *last = (uint8_t *)(((uintptr_t)pa->text.end + PAGE - 1) & -PAGE);
 	int err, large = pa->text.end - pa->text.start > 1 << 18;
-	unsigned int n = large ? sitecache_load(&pa->text, sites, MAX_SITES) : 0, i;
+	unsigned int n, i;
 
-	if (n) {
-		pa->st->cached = 1;
-	} else {
-		n = site_scan(&pa->text, sites, MAX_SITES);
-		if (large && n < MAX_SITES)
-			sitecache_store(&pa->text, sites, n);
-	}
+	n = large ? find_large(pa, sites) :
+	    site_scan(&pa->text, pa->text.start, pa->text.end, sites, SITES_MAX);
 	err = host(SYS_mprotect, first, last - first, PROT_READ | PROT_WRITE | PROT_EXEC);
 	if (err == 0) {
 		for (i = 0; i < n && err == 0; i++)

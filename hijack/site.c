@@ -197,16 +197,24 @@ static void look(const struct text *t, const uint8_t *p, struct site *site)
 		site->form = SITE_LEAVE;
 }
 
-unsigned int site_scan(const struct text *t, struct site *sites, unsigned int max)
+unsigned int site_scan(const struct text *t, const uint8_t *from, const uint8_t *to,
+    struct site *sites, unsigned int max)
 {
 	const __m128i first = _mm_set1_epi8(0x0f), second = _mm_set1_epi8(0x05);
-	const uint8_t *p = t->start + SITE_FRONT, *end = t->end - SITE_BYTES;
+	const uint8_t *p = from, *end = to;
 	unsigned int hits, n = 0;
 
+	/* What is looked at before and after it is to be the text's, too. */
+	if (p < t->start + SITE_FRONT)
+		p = t->start + SITE_FRONT;
+	if (end > t->end - SITE_BYTES)
+		end = t->end - SITE_BYTES;
 	for (; p < end; p += 16) {
 		hits = _mm_movemask_epi8(_mm_and_si128(
 		    _mm_cmpeq_epi8(_mm_loadu_si128((const void *)p), first),
 		    _mm_cmpeq_epi8(_mm_loadu_si128((const void *)(p + 1)), second)));
+		if (end - p < 16)
+			hits &= (1U << (end - p)) - 1;
 		for (; hits && n < max; hits &= hits - 1)
 			look(t, p + __builtin_ctz(hits), &sites[n++]);
 	}

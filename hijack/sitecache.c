@@ -70,20 +70,12 @@ static int name_file(const struct text *t, char path[PATH_BUF], int make)
 	return 1;
 }
 
-static int is_right(const struct text *t, const struct site *s)
-{
-	return s->offset >= SITE_FRONT && s->offset + SITE_BYTES < t->end - t->start &&
-	    t->start[s->offset] == 0x0f && t->start[s->offset + 1] == 0x05 &&
-	    s->form <= SITE_OVER && s->nr < RUMP_NSYSROWS && s->nlead <= SITE_FRONT &&
-	    s->ntail <= SITE_BYTES - SITE_FRONT - 2 && site_bytes(t, s->offset) == s->bytes;
-}
-
 unsigned int sitecache_load(const struct text *t, struct site *sites, unsigned int max)
 {
 	char path[PATH_BUF];
 	struct head h;
 	struct stat st;
-	unsigned int i, n = 0;
+	unsigned int n = 0;
 	size_t size;
 	long fd;
 
@@ -102,28 +94,30 @@ unsigned int sitecache_load(const struct text *t, struct site *sites, unsigned i
 			n = h.n;
 	}
 	host(SYS_close, fd);
-	for (i = 0; i < n; i++)
-		if (!is_right(t, &sites[i]) || (i && sites[i].offset <= sites[i - 1].offset))
-			return 0;
-	return n;
+	return sites_right(t, sites, n) ? n : 0;
 }
 
-void sitecache_store(const struct text *t, const struct site *sites, unsigned int n)
+void sitecache_begin(struct sitecache *c, const struct text *t)
+{
+	c->fd = -ENOENT;
+	if (!name_file(t, c->path, 1))
+		return;
+	snprintf(c->new, sizeof(c->new), "%s.%d", c->path, (int)host(SYS_getpid, 0));
+	c->fd = host(SYS_open, c->new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+void sitecache_end(struct sitecache *c, const struct text *t, const struct site *sites,
+    unsigned int n)
 {
 	struct head h = { MAGIC, t->end - t->start, n, checksum(sites, n) };
-	char path[PATH_BUF], new[PATH_BUF + 16];
-	long fd, size = n * sizeof(*sites);
+	long size = n * sizeof(*sites);
 	int ok;
 
-	if (!name_file(t, path, 1))
+	if (c->fd < 0)
 		return;
-	snprintf(new, sizeof(new), "%s.%d", path, (int)host(SYS_getpid, 0));
-	fd = host(SYS_open, new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return;
-	ok = host(SYS_write, fd, &h, sizeof(h)) == sizeof(h) &&
-	    host(SYS_write, fd, sites, size) == size;
-	host(SYS_close, fd);
-	if (!ok || host(SYS_rename, new, path) < 0)
-		host(SYS_unlink, new);
+	ok = n && host(SYS_write, c->fd, &h, sizeof(h)) == sizeof(h) &&
+	    host(SYS_write, c->fd, sites, size) == size;
+	host(SYS_close, c->fd);
+	if (!ok || host(SYS_rename, c->new, c->path) < 0)
+		host(SYS_unlink, c->new);
 }

@@ -114,9 +114,11 @@ atf_test_case cache
 cache_body() {
 	export XDG_CACHE_HOME="$(pwd)/cache"
 	first=$($hj RUMPHIJACK_VERBOSE=1 true 2>&1)
+	known="${first% (*} (known from the cache)\n"
 	file=$(ls cache/rumphijack/*)
 	atf_check -o match:'cache/rumphijack/[0-9a-f]{40}$' echo "$file"
-	atf_check -e inline:"$first (known from the cache)\n" $hj RUMPHIJACK_VERBOSE=1 true
+	atf_check -o match:'found by rump_sites' echo "$first"
+	atf_check -e inline:"$known" $hj RUMPHIJACK_VERBOSE=1 true
 	cp "$file" good
 	# another format, another library, an offset that is none, too short, too long
 	for at in 0 4 200; do
@@ -133,7 +135,58 @@ cache_body() {
 	atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
 	rm -r cache
 	: >cache					# no directory can be made
-	atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
+	atf_check -e inline:"${first% (*} (found in memory, without rump_sites)\n" \
+	    $hj RUMPHIJACK_VERBOSE=1 true
+}
+
+# Where rump_sites is not, may not be started, or says what is wrong, the library looks itself.
+atf_test_case sites
+sites_body() {
+	export XDG_CACHE_HOME="$(pwd)/cache"
+	mkdir -p lib bin
+	cp "$B/hijack/librumphijack.so" lib/
+	here="timeout 60 env MOCK_ROOT=$PWD/root LD_LIBRARY_PATH=$B/tests/hijack/mock
+	    LD_PRELOAD=$PWD/lib/librumphijack.so RUMPHIJACK_VERBOSE=1"
+	atf_check -e match:'found in memory, without rump_sites' $here true
+	atf_check -e match:'known from the cache' $here true
+	for text in 'exit 0' 'exit 1' 'kill -9 $$' 'head -c 40000 /dev/zero >&0' 'head -c 40000 /dev/urandom >&0'; do
+		printf '#!/bin/sh\n%s\n' "$text" >bin/rump_sites
+		chmod +x bin/rump_sites
+		rm -rf cache
+		atf_check -e match:'found in memory, without rump_sites' $here true
+	done
+	ln -sf "$B/hijack/rump_sites" bin/rump_sites
+	rm -rf cache
+	atf_check -e match:'found by rump_sites' $here true
+	# behind a filter that allows all there is, and might not
+	cat >filter.c <<-'END'
+		#include <linux/filter.h>
+		#include <linux/seccomp.h>
+		#include <sys/prctl.h>
+		#include <unistd.h>
+		int main(int argc, char **argv)
+		{
+			struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+			struct sock_fprog prog = { 1, &all };
+			(void)argc;
+			if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+				return 99;
+			execvp(argv[1], argv + 1);
+			return 98;
+		}
+	END
+	atf_check gcc -o filter filter.c
+	rm -rf cache
+	atf_check -e match:'found in memory, without rump_sites' ./filter $here true
+	# and the program has no child that it does not know of
+	rm -rf cache
+	cat >wait.c <<-'END'
+		#include <errno.h>
+		#include <sys/wait.h>
+		int main(void) { return waitpid(-1, 0, 0) != -1 || errno != ECHILD; }
+	END
+	atf_check gcc -o wait wait.c
+	atf_check -e match:'found by rump_sites' $here ./wait
 }
 
 # Where libc cannot be patched the interposed functions do the work.
@@ -166,7 +219,7 @@ imports_body() {
 }
 
 atf_init_test_cases() {
-	for t in numbers poll select epoll data signals names coreutils shell bad_words scope verbose coverage cache \
+	for t in numbers poll select epoll data signals names coreutils shell bad_words scope verbose coverage cache sites \
 	    wrappers exports imports; do
 		atf_add_test_case $t
 	done
