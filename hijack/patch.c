@@ -318,9 +318,10 @@ static int patch_object(struct patcher *pa)
 
 int patch_libc(struct patch_stats *st)
 {
-	/* A function of libc that nobody replaces, and one of the dynamic linker. */
+	/* A function of libc that nobody replaces, not even a sanitizer, and one of the dynamic
+	 * linker. */
 	struct search libc = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version") };
-	struct search ld = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "__tls_get_addr") };
+	struct search ld = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "_dl_mcount") };
 	struct patcher pa = { .st = st };
 	const size_t size = MAX_TRAMPS * TRAMP_MAX;
 	void (*const entry)(void) = hijack_entry;
