@@ -111,6 +111,22 @@ static long ask_rump(const struct rside *r, struct epoll_event *ev, int max, int
 
 /* ---- only rump members, and how that ends ------------------------------------------- */
 
+/* The mark ends when nobody is inside: by the last one to leave, or by who kicks after that. */
+static void kicked(struct rside *r)
+{
+	int kick;
+
+	if (__atomic_load_n(&r->inside, __ATOMIC_SEQ_CST) ||
+	    !__atomic_load_n(&r->kick, __ATOMIC_SEQ_CST))
+		return;
+	kick = __atomic_exchange_n(&r->kick, 0, __ATOMIC_SEQ_CST);
+	if (!kick)
+		return;
+	/* A child that was forked meanwhile has it, too: closing would not be enough. */
+	rump(SYS_epoll_ctl, r->rfd, EPOLL_CTL_DEL, kick - 1, 0);
+	rump(SYS_close, kick - 1);
+}
+
 /*
  * Those who wait inside get an event with the mark.  They look at host_too after
  * they have been counted, so it is seen by one side or the other.
@@ -128,20 +144,16 @@ void epoll_kick(struct rside *r)
 		return;
 	rump(SYS_epoll_ctl, r->rfd, EPOLL_CTL_ADD, efd, (long)&ev);
 	__atomic_store_n(&r->kick, efd + 1, __ATOMIC_SEQ_CST);
+	kicked(r);
 }
 
 /* 1: *n is the result of a wait for R alone; 0: there are host members. */
 static int wait_inside(struct rside *r, struct epoll_event *ev, int max, int ms, long *n)
 {
-	int kick;
-
 	__atomic_add_fetch(&r->inside, 1, __ATOMIC_SEQ_CST);
 	*n = __atomic_load_n(&r->host_too, __ATOMIC_SEQ_CST) ? 0 : ask_rump(r, ev, max, ms);
-	if (__atomic_sub_fetch(&r->inside, 1, __ATOMIC_SEQ_CST) == 0 && r->kick) {
-		kick = __atomic_exchange_n(&r->kick, 0, __ATOMIC_SEQ_CST);
-		if (kick)
-			rump(SYS_close, kick - 1);
-	}
+	__atomic_sub_fetch(&r->inside, 1, __ATOMIC_SEQ_CST);
+	kicked(r);
 	return *n != 0 || !r->host_too;
 }
 
@@ -200,7 +212,7 @@ static long wait_beside(struct rside *r, int fd, struct epoll_event *ev, int max
 		    &ready);
 		if (n > 0) {
 			n = strip(ev, n, &rung);
-			if (n == 0)		/* epoll_kick() was for others */
+			if (n == 0 && !ready)	/* epoll_kick() was for others */
 				continue;
 		}
 		if (!ready || (n < 0 && n != -EINTR))
