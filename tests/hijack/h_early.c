@@ -25,17 +25,10 @@
 #include <unistd.h>
 
 #include "early.h"
-
-#define need(cond)	do { if (!(cond)) fail(__LINE__, #cond); } while (0)
+#include "h.h"
 
 extern char **environ;
 static char *self;
-
-static void __attribute__((noreturn)) fail(int line, const char *what)
-{
-	fprintf(stderr, "h_early.c:%d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
-	_exit(1);
-}
 
 /* It must have gone well, and the socket be one that this process's others reach. */
 static void reached(struct early *e)
@@ -292,20 +285,6 @@ static void c_pid1(void)
 }
 
 /* ---- known traps ------------------------------------------------------------------------------ */
-
-static void tcp_pair(int s[2])
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof(a);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	need(l >= 0 && bind(l, (void *)&a, len) == 0 && listen(l, 1) == 0);
-	need(getsockname(l, (void *)&a, &len) == 0);
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	need(connect(s[0], (void *)&a, len) == 0);
-	s[1] = accept(l, NULL, NULL);
-	need(s[1] >= 0 && close(l) == 0);
-}
 
 /*
  * What select() returns is a number of bits, one descriptor may have three; out-of-band data are

@@ -15,30 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define need(cond)	do { if (!(cond)) fail(__LINE__, #cond); } while (0)
+#include "h.h"
 
 extern char **environ;
 static char *self;
-
-static void __attribute__((noreturn)) fail(int line, const char *what)
-{
-	fprintf(stderr, "h_musl.c:%d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
-	_exit(1);
-}
-
-static void pair(int s[2])
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof(a);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	need(l >= 0 && bind(l, (void *)&a, len) == 0 && listen(l, 1) == 0);
-	need(getsockname(l, (void *)&a, &len) == 0);
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	need(connect(s[0], (void *)&a, len) == 0);
-	s[1] = accept(l, NULL, NULL);
-	need(s[1] >= 0 && close(l) == 0);
-}
 
 /* The other end is a child's 0 and 1, which ends when this one is shut down. */
 static void answered(int s, pid_t pid)
@@ -58,7 +38,7 @@ static void upper(void)
 	ssize_t n, i;
 	int s[2];
 
-	pair(s);
+	tcp_pair(s);
 	while ((n = read(0, b, sizeof(b))) > 0) {
 		for (i = 0; i < n; i++)
 			b[i] -= b[i] >= 'a' && b[i] <= 'z' ? 'a' - 'A' : 0;
@@ -84,7 +64,7 @@ static void processes(void)
 	pid_t pid;
 
 	for (way = 0; way < 6; way++) {
-		pair(s);
+		tcp_pair(s);
 		switch (way) {
 		case 0:
 			pid = fork();

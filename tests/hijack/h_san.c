@@ -4,11 +4,9 @@
  * library: threads that share sockets and memory under locks, stdio and names, signals, forks,
  * a program that is executed, an epoll of both kernels.
  */
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,29 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define need(cond)	do { if (!(cond)) fail(__LINE__, #cond); } while (0)
+#include "h.h"
+
 #define THREADS	4
 #define ROUNDS	200
-
-static void __attribute__((noreturn)) fail(int line, const char *what)
-{
-	fprintf(stderr, "h_san.c:%d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
-	_exit(1);
-}
-
-static void tcp_pair(int s[2])
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof(a);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	need(l >= 0 && bind(l, (void *)&a, len) == 0 && listen(l, 1) == 0);
-	need(getsockname(l, (void *)&a, &len) == 0);
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	need(connect(s[0], (void *)&a, len) == 0);
-	s[1] = accept(l, NULL, NULL);
-	need(s[1] >= 0 && close(l) == 0);
-}
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int sum;
