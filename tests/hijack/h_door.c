@@ -30,15 +30,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define need(cond)	do { if (!(cond)) fail(__LINE__, #cond); } while (0)
+#include "h.h"
 
 extern char **environ;
-
-static void __attribute__((noreturn)) fail(int line, const char *what)
-{
-	fprintf(stderr, "h_door.c:%d: %s (errno %d: %s)\n", line, what, errno, strerror(errno));
-	_exit(1);
-}
 
 static int64_t cpu_ms(void)
 {
@@ -53,28 +47,6 @@ static void nap(long us)
 	struct timespec ts = { us / 1000000, us % 1000000 * 1000 };
 
 	nanosleep(&ts, NULL);
-}
-
-static int listener(struct sockaddr_in *sin)
-{
-	socklen_t len = sizeof(*sin);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	*sin = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	need(l >= 0 && bind(l, (void *)sin, len) == 0 && listen(l, 5) == 0);
-	need(getsockname(l, (void *)sin, &len) == 0);
-	return l;
-}
-
-static void tcp_pair(int s[2])
-{
-	struct sockaddr_in sin;
-	int l = listener(&sin);
-
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	need(connect(s[0], (void *)&sin, sizeof(sin)) == 0);
-	s[1] = accept(l, NULL, NULL);
-	need(s[1] >= 0 && close(l) == 0);
 }
 
 static void handle(int sig, void (*fn)(int), int flags)
@@ -214,7 +186,7 @@ static void setup(void)
 	struct epoll_event ev = { .events = EPOLLIN };
 
 	tcp_pair(pair);
-	lis = listener(&lis_sin);
+	lis = tcp_listener(&lis_sin);
 	need(pipe(host_pipe) == 0);
 	ep = epoll_create1(0);
 	need(epoll_ctl(ep, EPOLL_CTL_ADD, pair[1], &ev) == 0);

@@ -37,6 +37,18 @@ namespace()
 	ip -n "$1" link set lo up
 }
 
+# tap_and_veth NAME: a namespace with a tap, tap0, and a pair of veths, v0 and v1
+tap_and_veth()
+{
+	namespace "$1"
+	[ -c /dev/net/tun ] || atf_skip "there is no /dev/net/tun"
+	ip -n "$1" tuntap add tap0 mode tap || atf_skip "no taps can be made here"
+	ip -n "$1" link add v0 type veth peer name v1 || atf_skip "no veth pairs here"
+	for i in tap0 v0 v1; do
+		ip -n "$1" link set $i up
+	done
+}
+
 # background COMMAND...: noted
 background()
 {

@@ -20,13 +20,7 @@ alive()
 test_case host "frames from the host by tap and raw" ping
 host_body()
 {
-	namespace $ns
-	[ -c /dev/net/tun ] || atf_skip "there is no /dev/net/tun"
-	ip -n $ns tuntap add tap0 mode tap || atf_skip "no taps can be made here"
-	ip -n $ns link add v0 type veth peer name v1 || atf_skip "no veth pairs here"
-	for i in tap0 v0 v1; do
-		ip -n $ns link set $i up
-	done
+	tap_and_veth $ns
 	ip -n $ns addr add 10.8.0.1/24 dev tap0
 	for how in tap0=tap:tap0 v0=raw:v1; do
 		atf_check ip netns exec $ns rump_server -c 2 -i "virt0,link=${how#*=},mac=$mac" "unix://$PWD/a"

@@ -367,13 +367,7 @@ missing_body()
 test_case isolated "each kind of link whose process is killed comes back, twice" ping pgrep
 isolated_body()
 {
-	namespace $ns
-	[ -c /dev/net/tun ] || atf_skip "there is no /dev/net/tun"
-	ip -n $ns tuntap add tap0 mode tap || atf_skip "no taps can be made here"
-	ip -n $ns link add v0 type veth peer name v1 || atf_skip "no veth pairs here"
-	for i in tap0 v0 v1; do
-		ip -n $ns link set $i up
-	done
+	tap_and_veth $ns
 	for how in tap0=tap:tap0 v0=raw:v1 "=udp:127.0.0.1:$((port + 1)),local=$port"; do
 		spec="virt0,link=${how#*=},isolate" there=${how%%=*}
 		atf_check ip netns exec $ns rump_server -i "$spec" "unix://$PWD/a"

@@ -114,13 +114,8 @@ def hangup(command):
         sys.exit(f'status {status:#x} after a hang-up')
 
 
-def jobs(command):
-    """Ctrl-Z, fg, bg, and a job in the background that reads, in a shell."""
-    t = Terminal(['bash', '--norc', '--noprofile', '-i'])
-    t.expect('ready: ')
-    t.type(' '.join(command) + CAT + '\n')
-    t.type('one\n')
-    t.expect('got:one')
+def stop_and_go_on(t):
+    """Ctrl-Z, jobs and fg of the program in front, which then reads a line."""
     t.type('\32')
     t.expect('Stopped')
     t.expect('ready: ')
@@ -130,6 +125,16 @@ def jobs(command):
     t.type('fg\n')
     t.type('two\n')
     t.expect('got:two')
+
+
+def jobs(command):
+    """Ctrl-Z, fg, bg, and a job in the background that reads, in a shell."""
+    t = Terminal(['bash', '--norc', '--noprofile', '-i'])
+    t.expect('ready: ')
+    t.type(' '.join(command) + CAT + '\n')
+    t.type('one\n')
+    t.expect('got:one')
+    stop_and_go_on(t)
     t.type('\4')
     t.expect('ready: ')
     t.type('echo status=$?\n')
@@ -164,15 +169,7 @@ def shell(command):
     t.type(CAT + '\n')
     t.type('one\n')
     t.expect('got:one')
-    t.type('\32')
-    t.expect('Stopped')
-    t.expect('ready: ')
-    t.type('jobs; echo shell\n')
-    t.expect('Stopped')
-    t.expect(r'\nshell')
-    t.type('fg\n')
-    t.type('two\n')
-    t.expect('got:two')
+    stop_and_go_on(t)
     t.type('\3')
     t.expect('ready: ')
     t.type('echo status=$?\n')
