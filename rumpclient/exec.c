@@ -54,11 +54,11 @@ static int prefork_on(int fd, struct rump_sp_cookie *child)
 static int enter_shared(enum rump_sp_kind kind, struct rump_sp_cookie *cookie)
 {
 	struct rump_sp_hello_reply r;
-	int fd = session_connect(1), err;
+	int fd = server_connect(1), err;
 
 	if (fd < 0)
 		return fd;
-	err = session_hello(fd, kind, cookie, &r);
+	err = server_hello(fd, kind, cookie, &r);
 	if (err) {
 		host(SYS_close, fd);
 		return err;
@@ -99,18 +99,18 @@ int remote_preexec(int shared, struct rumpclient_exec *x)
 	if (shared)
 		err = x->self = become_process(&cookie);
 	if (err >= 0)
-		err = x->heir = session_connect(shared);
+		err = x->heir = server_connect(shared);
 	if (err >= 0)
-		err = session_hello(x->heir, RUMP_SP_EXEC, &cookie, &r);
+		err = server_hello(x->heir, RUMP_SP_EXEC, &cookie, &r);
 	if (err >= 0)
 		err = host(SYS_fcntl, x->heir, F_SETFD, 0);
 	if (err < 0) {
 		remote_exec_cancel(shared, x);
 		return err;
 	}
-	snprintf(x->store[0], sizeof(x->store[0]), "RUMP_SERVER=%s", session_url());
+	snprintf(x->store[0], sizeof(x->store[0]), "RUMP_SERVER=%s", server_url());
 	snprintf(x->store[1], sizeof(x->store[1]), "%s=%d:%d:%s", variable, x->heir,
-	    (int)host(SYS_getpid, 0), session_url());
+	    (int)host(SYS_getpid, 0), server_url());
 	x->env[0] = x->store[0];
 	x->env[1] = x->store[1];
 	return 0;
@@ -143,7 +143,7 @@ void remote_exec_init(void)
 	if (!value)
 		return;
 	if (sscanf(value, "%d:%d:%n", &fd, &pid, &at) >= 2 && at && pid == host(SYS_getpid, 0)) {
-		if (strcmp(value + at, session_url())) {
+		if (strcmp(value + at, server_url())) {
 			host(SYS_close, fd);
 		} else if (session_continue(fd) == 0) {
 			host(SYS_prctl, PR_GET_NAME, comm, 0, 0, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * remote.h - what the files for a rump_server share: wire.c (bytes), session.c
- * (who we are there, and each thread's channels), remote.c (calls).
+ * remote.h - what the files for a rump_server share: wire.c (bytes), connect.c (how to
+ * get there), session.c (who we are there, and each thread's channels), remote.c (calls).
  */
 #ifndef RUMPCLIENT_REMOTE_H
 #define RUMPCLIENT_REMOTE_H
@@ -51,6 +51,23 @@ int skip(struct in *in, uint64_t n);
  */
 int store(struct in *in, uint64_t addr, uint64_t n, uint64_t *stored);
 
+/* ---- connect.c ------------------------------------------------------------------- */
+
+/* The server is the one at url.  -EINVAL: that is none, as a line has said. */
+int server_set(const char *url);
+const char *server_url(void);
+/* What error of connecting means. */
+const char *server_refusal(int error);
+/*
+ * A connection; HELLO and its answer, of which there can be a second one.  -errno.
+ * shared: in a child that shares the memory of its parent (vfork), whose set of our
+ * descriptors is not written; then the number is not ours, and to be closed as such.
+ */
+int server_connect(int shared);
+int server_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
+    struct rump_sp_hello_reply *r);
+int server_reply(int fd, struct rump_sp_hello_reply *r);
+
 /* ---- session.c ------------------------------------------------------------------- */
 
 #define BOUNCE		(256 * 1024)	/* of our memory in one answer, bytes */
@@ -92,18 +109,8 @@ int ask(struct chan *c, struct rump_sp_hdr *q, const int *fds, unsigned int n, u
 /* Ends a channel on which the server could not be understood, or is not any more.
  * -ENOTCONN. */
 long lost(struct chan *c, int err);
-/*
- * A connection; HELLO and its answer, of which there can be a second one.  -errno.
- * shared: in a child that shares the memory of its parent (vfork), whose set of our
- * descriptors is not written; then the number is not ours, and to be closed as such.
- */
-int session_connect(int shared);
-int session_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
-    struct rump_sp_hello_reply *r);
-int session_reply(int fd, struct rump_sp_hello_reply *r);
 /* Our process there; -ENOTCONN: none yet. */
 int session_cookie(struct rump_sp_cookie *cookie);
-const char *session_url(void);
 /* fd is the heir of what executed us: goes on with its process.  -errno: fd is closed. */
 int session_continue(int fd);
 /* Another number after each session that has ended. */

@@ -18,22 +18,15 @@
  * preload library is told before their numbers can come again.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 
-#include "../hypercall/sp_url.h"
 #include "remote.h"
 
-#define SHARED_BASE	4096
 #define DEPTH		4		/* calls on top of each other in one thread */
 #define ROUNDS		4		/* of destructors, see thread_ends() */
-#define CONNECT_TRIES	100		/* while a server's queue is full, 10 ms each */
 #define RETRY_NS	100000000	/* between two looks for a server that is gone */
 
 struct thread {
@@ -45,9 +38,6 @@ struct thread {
 };
 
 static struct {
-	struct sockaddr_un sun;
-	socklen_t len;
-	char url[sizeof(((struct sockaddr_un *)0)->sun_path) + 16];
 	atomic_uint gen;		/* counts forks: a channel of another one is not ours */
 	atomic_uint life;		/* counts sessions: a descriptor of another one is dead */
 	struct rump_sp_cookie cookie;	/* of our process there; id 0: none yet */
@@ -68,120 +58,20 @@ static _Atomic(struct chan *) chans[CHANS_MAX];
 
 /* ---- opening a channel ---------------------------------------------------------------- */
 
-static const char *refusal(int error)
-{
-	switch (error) {
-	case ECONNREFUSED:
-	case ENOENT:
-		return "no rump_server is there";
-	case EACCES:
-	case EPERM:
-		return "the rump_server is another user's";
-	case ECONNRESET:
-	case EPIPE:
-		return "the rump_server has refused the connection";
-	}
-	return strerror(error);
-}
-
-int session_connect(int shared)
-{
-	struct timespec nap = { .tv_nsec = 10000000 };
-	long fd, r = 0;
-	int i;
-
-	fd = host(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fd;
-	for (i = 0; i < CONNECT_TRIES; i++) {
-		r = host(SYS_connect, fd, &session.sun, session.len);
-		if (r != -EAGAIN && r != -EINTR)
-			break;
-		host(SYS_nanosleep, &nap, NULL);
-	}
-	if (r) {
-		host(SYS_close, fd);
-		return r;
-	}
-	if (!shared)
-		return ownfd_take(fd);
-	/* Of the program's numbers only those below count, as long as it lives. */
-	r = host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, SHARED_BASE);
-	if (r < 0)
-		return fd;
-	host(SYS_close, fd);
-	return r;
-}
-
-static int mismatch(const struct rump_sp_hello_reply *r)
-{
-	if (!memcmp(r->magic, RUMP_SP_MAGIC, sizeof(r->magic)) &&
-	    r->version == RUMP_SP_VERSION &&
-	    !strncmp(r->machine, RUMP_SP_MACHINE, sizeof(r->machine)))
-		return 0;
-	client_warn("%s: server: %.8s version %u, machine %.16s, kernel %.64s; client: %s "
-	    "version %u, machine %s", session.url, r->magic, r->version, r->machine, r->release,
-	    "RUMP-SP", RUMP_SP_VERSION, RUMP_SP_MACHINE);
-	return 1;
-}
-
-int session_reply(int fd, struct rump_sp_hello_reply *r)
-{
-	const atomic_int in_fd = fd;
-	struct in in = { .fd = &in_fd };
-	int err;
-
-	err = need(&in, sizeof(*r));
-	if (err)
-		return err;
-	memcpy(r, in.buf, sizeof(*r));
-	if (r->hdr.type != RUMP_SP_HELLO_REPLY || r->hdr.len != sizeof(*r) || mismatch(r))
-		return -EPROTO;
-	return r->error;
-}
-
-int session_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
-    struct rump_sp_hello_reply *r)
-{
-	struct rump_sp_hello h = {
-		.hdr = { .len = sizeof(h), .type = RUMP_SP_HELLO },
-		.version = RUMP_SP_VERSION,
-		.kind = kind,
-		.machine = RUMP_SP_MACHINE,
-		.pid = host(SYS_getpid, 0),
-		.tid = host(SYS_gettid, 0),
-		.uid = host(SYS_geteuid, 0),
-		.gid = host(SYS_getegid, 0),
-	};
-	int err;
-
-	memcpy(h.magic, RUMP_SP_MAGIC, sizeof(h.magic));
-	if (cookie)
-		h.cookie = *cookie;
-	host(SYS_prctl, PR_GET_NAME, h.comm, 0, 0, 0);
-	err = send_small(fd, &h);
-	/* A server that refuses may have answered, and hung up, before we have spoken. */
-	return err && err != -EPIPE ? err : session_reply(fd, r);
-}
-
 /* A connection of ours on which the server has said yes; -errno. */
 static int enter(enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
     struct rump_sp_hello_reply *r)
 {
-	int fd = session_connect(0), err;
+	int fd = server_connect(0), err;
 
 	if (fd < 0)
 		return fd;
-	err = session_hello(fd, kind, cookie, r);
+	err = server_hello(fd, kind, cookie, r);
 	if (err)
 		ownfd_close(fd);
 	return err ? err : fd;
 }
 
-/*
- * The session: who comes first makes our process there, the others wait for it.
- * A fork meanwhile is harmless: remote_forget() starts anew.
- */
 /* Another thread may be looking, which finds out afterwards that it came at the wrong moment. */
 static void set_cookie(const struct rump_sp_cookie *c)
 {
@@ -197,6 +87,10 @@ static struct rump_sp_cookie get_cookie(void)
 	};
 }
 
+/*
+ * The session: who comes first makes our process there, the others wait for it.
+ * A fork meanwhile is harmless: remote_forget() starts anew.
+ */
 static int join(int *fdp, unsigned int *lifep)
 {
 	struct rump_sp_hello_reply r;
@@ -233,7 +127,7 @@ static void die_if_wanted(void)
 {
 	if (session.retry != RUMPCLIENT_RETRYCONN_DIE)
 		return;
-	client_warn("%s: the rump_server is gone", session.url);
+	client_warn("%s: the rump_server is gone", server_url());
 	for (;;)
 		host(SYS_exit_group, 1);
 }
@@ -588,7 +482,7 @@ long lost(struct chan *c, int err)
 
 	chan_close(c);
 	if (err == -EPROTO) {
-		client_warn("%s: the server does not follow the protocol", session.url);
+		client_warn("%s: the server does not follow the protocol", server_url());
 		return -ENOTCONN;
 	}
 	die_if_wanted();
@@ -653,15 +547,10 @@ int session_cookie(struct rump_sp_cookie *cookie)
 	return 0;
 }
 
-const char *session_url(void)
-{
-	return session.url;
-}
-
 int session_continue(int fd)
 {
 	struct rump_sp_hello_reply r;
-	int err = session_reply(fd, &r);
+	int err = server_reply(fd, &r);
 
 	if (!err)
 		err = fd = ownfd_take(fd);
@@ -672,16 +561,12 @@ int session_continue(int fd)
 
 /* ---- start ------------------------------------------------------------------------------------------ */
 
-static int set_server(const char *url)
+static int begin(const char *url)
 {
-	const char *why;
+	int err = server_set(url);
 
-	snprintf(session.url, sizeof(session.url), "%s", url);
-	why = sp_url_parse(url, &session.sun, &session.len);
-	if (why) {
-		client_warn("RUMP_SERVER=%s: %s", url, why);
-		return -EINVAL;
-	}
+	if (err)
+		return err;
 	atomic_store(&session.gen, 1);
 	return -pthread_key_create(&key, thread_ends);
 }
@@ -691,7 +576,7 @@ int remote_take(const char *url, const struct rump_sp_cookie *cookie)
 	struct chan *c;
 	int err;
 
-	err = set_server(url);
+	err = begin(url);
 	if (err)
 		return err;
 	session.cookie = *cookie;
@@ -707,14 +592,14 @@ int remote_init(const char *url)
 	struct chan *c;
 	int err;
 
-	err = set_server(url);
+	err = begin(url);
 	if (err)
 		return err;
 	remote_exec_init();
 	err = chan_get(&c);
 	if (err) {
 		if (err != -EPROTO)
-			client_warn("RUMP_SERVER=%s: %s", url, refusal(-err));
+			client_warn("RUMP_SERVER=%s: %s", url, server_refusal(-err));
 		return err;
 	}
 	chan_put(c);

@@ -54,9 +54,20 @@ struct rump_proc *rump_proc_current(void);
 struct rump_proc *rump_proc_get(struct rump_proc *p);
 void rump_proc_put(struct rump_proc *p);
 
+/* The same, and it stays when it has no tasks. */
+void rump_proc_hold(struct rump_proc *p);
+void rump_proc_release(struct rump_proc *p);
+/* Task t of a process ends. */
+void rump_proc_leave(struct task_struct *t);
+/* Host threads among p's tasks: signals concern it as long as there are any. */
+void rump_proc_count_lwps(struct rump_proc *p, int change);
+/* It takes no more work. */
+bool rump_proc_is_gone(const struct rump_proc *p);
+/* The process of task pid, with a reference; NULL. */
+struct rump_proc *rump_proc_find(pid_t pid);
+
 /* The default process, which is that no more; ours to release, with all that kept it. */
 struct rump_proc *rump_proc_main(void);
-void rump_proc_release(struct rump_proc *p);
 
 /* Signals that a call has raised at its caller, to be delivered outside. */
 #define RUMP_NSIGS	8
