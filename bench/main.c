@@ -299,7 +299,7 @@ main(int argc, char **argv)
 {
 	const char *s;
 	int runs = (s = getenv("BENCH_RUNS")) ? atoi(s) : 5, nr = 0;
-	char text[1024];
+	char text[1024], *half;
 	bool first = true;
 	FILE *tsv, *json;
 
@@ -314,8 +314,11 @@ main(int argc, char **argv)
 	if ((s = getenv("BENCH_MS")) != NULL)
 		bench_duration = atoi(s) * 1000000LL;
 	bench_dir = argv[1];
-	if ((tsv = fopen(argv[2], "r")) == NULL || (json = fopen(argv[3], "w")) == NULL) {
-		fprintf(stderr, "bench: %s: %s\n", tsv ? argv[3] : argv[2], strerror(errno));
+	/* Who is ended before the last row leaves the results of the last whole run. */
+	if (asprintf(&half, "%s.half", argv[3]) < 0)
+		return 1;
+	if ((tsv = fopen(argv[2], "r")) == NULL || (json = fopen(half, "w")) == NULL) {
+		fprintf(stderr, "bench: %s: %s\n", tsv ? half : argv[2], strerror(errno));
 		return 1;
 	}
 
@@ -340,5 +343,9 @@ main(int argc, char **argv)
 		first = false;
 	}
 	fprintf(json, "\n]}\n");
-	return fclose(json) != 0;
+	if (fclose(json) != 0 || rename(half, argv[3]) != 0) {
+		fprintf(stderr, "bench: %s: %s\n", argv[3], strerror(errno));
+		return 1;
+	}
+	return 0;
 }
