@@ -213,9 +213,41 @@ static inline int scope_socket(const struct scope *sc, unsigned int family, int 
 int scope_parse(const char *words, struct scope *sc, char *store, size_t size, char *err,
     size_t errsize);
 
-/* ---- path.c: names ---------------------------------------------------------------- */
+/* ---- pathtext.c: names as they are written -------------------------------------------- */
 
 #define PATH_BUF	4096
+
+/* The prefix of the scope that an absolute name lies under, or NULL; and its name in the rump kernel. */
+const struct prefix *path_prefix_of(const char *path);
+const char *path_inside(const char *path, const struct prefix *p);
+/* It has a component "..". */
+int path_has_dotdot(const char *s);
+/* Is written in a way that hides what it begins with: "//", "/./", "/../". */
+int path_is_odd(const char *s);
+/*
+ * Could this relative name lead from some directory of the host into a prefix?
+ * Then it has a "..", or begins with a component that a prefix has, too.
+ */
+int path_may_enter(const char *path);
+/* The number N of "/dev/fd/N", "/proc/self/fd/N", "/dev/stdin" ...; -1: it is no such name. */
+int path_fd(const char *path);
+/*
+ * Appends path to the absolute name of len bytes in out (PATH_BUF; no slash at its end,
+ * so "" is the root), following "." and "..".  The new length; a slash at the
+ * end of path is kept.  -ENAMETOOLONG.
+ */
+long path_append(char *out, size_t len, const char *path);
+/* The rump kernel's absolute name in buf (room for size) becomes the program's; len
+ * and the result count the NUL.  -ENOENT: it is none; -ERANGE: there is no room. */
+long path_text_outside(char *buf, long len, size_t size);
+/*
+ * Does the name lead out of the directory that is depth components above where
+ * it starts?  (In the text: links may lead anywhere in either kernel.)
+ */
+int path_escapes(const char *s, int depth);
+int path_components(const char *s);
+
+/* ---- path.c: names ---------------------------------------------------------------- */
 
 enum side { SIDE_HOST, SIDE_RUMP };
 struct where {
@@ -229,10 +261,7 @@ struct where {
 int path_maybe(int dirfd, const char *path);
 /* Whose name is it?  -errno: neither's (ENAMETOOLONG). */
 int path_where(int dirfd, const char *path, struct where *w);
-/* The number N of "/dev/fd/N", "/proc/self/fd/N", "/dev/stdin" ...; -1: it is no such name. */
-int path_fd(const char *path);
-/* The rump kernel's absolute name in buf (room for size) becomes the program's; len
- * and the result count the NUL.  -ENOENT: it is none; -ERANGE: there is no room. */
+/* As path_text_outside(), for this process, whose root may be there, too. */
 long path_outside(char *buf, long len, size_t size);
 /* The program's name of what rump descriptor rfd has open (size PATH_BUF): length
  * without the NUL, or -errno. */

@@ -50,124 +50,6 @@ int path_root_is_rump(void)
 	return root_rump;
 }
 
-/* path begins with the n bytes of s. */
-static int begins(const char *path, const char *s, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (path[i] != s[i])
-			return 0;
-	return 1;
-}
-
-static int under(const char *path, const struct prefix *p)
-{
-	return begins(path, p->s, p->len) && (path[p->len] == '/' || path[p->len] == '\0');
-}
-
-static const struct prefix *prefix_of(const char *path)
-{
-	int i;
-
-	for (i = 0; i < scope.nprefix; i++)
-		if (under(path, &scope.prefix[i]))
-			return &scope.prefix[i];
-	return NULL;
-}
-
-/* The name inside the rump kernel of a path under p. */
-static const char *inside(const char *path, const struct prefix *p)
-{
-	if (!p->cut)
-		return path;
-	return path[p->len] ? path + p->len : "/";
-}
-
-#define IS_END(c)	((c) == '/' || (c) == '\0')
-
-/* Has a component "..". */
-static int has_dotdot(const char *s)
-{
-	for (;;) {
-		if (s[0] == '.' && s[1] == '.' && IS_END(s[2]))
-			return 1;
-		while (!IS_END(*s))
-			s++;
-		if (!*s++)
-			return 0;
-	}
-}
-
-/* Is written in a way that hides what it begins with: "//", "/./", "/../". */
-static int is_odd(const char *s)
-{
-	for (; *s; s++)
-		if (s[0] == '/' && (s[1] == '/' || (s[1] == '.' &&
-		    (IS_END(s[2]) || (s[2] == '.' && IS_END(s[3]))))))
-			return 1;
-	return 0;
-}
-
-/*
- * Could this relative name lead from some directory of the host into a prefix?
- * Then it has a "..", or begins with a component that a prefix has, too.
- */
-static int may_enter(const char *path)
-{
-	const char *s;
-	size_t n, i;
-	int k;
-
-	while (path[0] == '.' && path[1] == '/')
-		for (path++; *path == '/'; path++)
-			;
-	for (n = 0; !IS_END(path[n]); n++)
-		;
-	for (k = 0; n && k < scope.nprefix; k++) {
-		for (s = scope.prefix[k].s; *s; s += i) {
-			s++;
-			for (i = 0; !IS_END(s[i]); i++)
-				;
-			if (i == n && begins(path, s, n))
-				return 1;
-		}
-	}
-	return has_dotdot(path);
-}
-
-int path_fd(const char *path)
-{
-	static const char dev[] = "/dev/", fd[] = "fd/", self[] = "/proc/self/fd/",
-	    thread[] = "/proc/thread-self/fd/";
-	static const char *const std[] = { "stdin", "stdout", "stderr" };
-	const char *s;
-	size_t i, n;
-
-	if (begins(path, dev, sizeof(dev) - 1)) {
-		s = path + sizeof(dev) - 1;
-		for (i = 0; i < 3; i++) {
-			n = i ? 6 : 5;
-			if (begins(s, std[i], n) && s[n] == '\0')
-				return i;
-		}
-		if (!begins(s, fd, sizeof(fd) - 1))
-			return -1;
-		s += sizeof(fd) - 1;
-	} else if (begins(path, self, sizeof(self) - 1)) {
-		s = path + sizeof(self) - 1;
-	} else if (begins(path, thread, sizeof(thread) - 1)) {
-		s = path + sizeof(thread) - 1;
-	} else {
-		return -1;
-	}
-	if (!*s)
-		return -1;
-	for (n = 0; *s >= '0' && *s <= '9' && n < FDMAP_MAX; s++)
-		n = n * 10 + (*s - '0');
-	return *s || n >= FDMAP_MAX ? -1 : (int)n;
-}
-
 /* Certainly no address of a string: the host says EFAULT, where we would crash.  Any
  * other bad address is the program's fault, literally. */
 static int is_bad(const char *path)
@@ -182,7 +64,7 @@ int path_maybe(int dirfd, const char *path)
 	if (is_bad(path))
 		return dirfd != AT_FDCWD && fdmap_peek(dirfd) != FD_HOST;
 	if (path[0] == '/') {
-		if (root_rump || prefix_of(path) || is_odd(path))
+		if (root_rump || path_prefix_of(path) || path_is_odd(path))
 			return 1;
 		if (path[1] != 'd' && path[1] != 'p')
 			return 0;
@@ -191,75 +73,12 @@ int path_maybe(int dirfd, const char *path)
 	}
 	if (dirfd != AT_FDCWD ? fdmap_peek(dirfd) != FD_HOST : cwd_rump || path_child_cwds)
 		return 1;
-	return may_enter(path);
-}
-
-/*
- * Appends path to the absolute name of len bytes in out (no slash at its end,
- * so "" is the root), following "." and "..".  The new length; a slash at the
- * end of path is kept.  -ENAMETOOLONG.
- */
-static long append(char *out, size_t len, const char *path)
-{
-	size_t n;
-
-	while (*path) {
-		while (*path == '/')
-			path++;
-		for (n = 0; path[n] && path[n] != '/'; n++)
-			;
-		if (n == 2 && path[0] == '.' && path[1] == '.') {
-			while (len && out[--len] != '/')
-				;
-		} else if (n && !(n == 1 && path[0] == '.')) {
-			if (len + n + 2 > PATH_BUF)
-				return -ENAMETOOLONG;
-			out[len++] = '/';
-			for (size_t i = 0; i < n; i++)
-				out[len + i] = path[i];
-			len += n;
-		}
-		path += n;
-		if (path[0] == '/' && path[1] == '\0') {
-			if (len)
-				out[len++] = '/';
-			break;
-		}
-	}
-	if (!len)
-		out[len++] = '/';
-	out[len] = '\0';
-	return len;
+	return path_may_enter(path);
 }
 
 long path_outside(char *buf, long len, size_t size)
 {
-	const struct prefix *cut = NULL;
-	long i;
-
-	if (len < 0 || buf[0] != '/')
-		return len < 0 ? len : -ENOENT;		/* "(unreachable)..." */
-	if (root_rump)
-		return len;
-	for (i = 0; i < scope.nprefix; i++)
-		if (!scope.prefix[i].cut && under(buf, &scope.prefix[i]))
-			return len;
-	for (i = scope.nprefix - 1; i >= 0; i--)
-		if (scope.prefix[i].cut)
-			cut = &scope.prefix[i];
-	if (!cut)
-		return len;
-	if (len == 2)
-		len = 1;		/* the root: just the prefix */
-	if (len + cut->len > size)
-		return -ERANGE;
-	for (i = len - 1; i >= 0; i--)
-		buf[i + cut->len] = buf[i];
-	for (i = 0; (size_t)i < cut->len; i++)
-		buf[i] = cut->s[i];
-	len += cut->len;
-	buf[len - 1] = '\0';
-	return len;
+	return root_rump && len >= 0 && buf[0] == '/' ? len : path_text_outside(buf, len, size);
 }
 
 long path_getcwd(char *buf, size_t size)
@@ -324,54 +143,23 @@ static long name_dir(enum side side, int fd, char buf[PATH_BUF])
 	return len;
 }
 
-/*
- * Does the name lead out of the directory that is depth components above where
- * it starts?  (In the text: links may lead anywhere in either kernel.)
- */
-static int escapes(const char *s, int depth)
-{
-	for (;;) {
-		while (*s == '/')
-			s++;
-		if (!*s)
-			return 0;
-		if (s[0] == '.' && s[1] == '.' && IS_END(s[2]))
-			depth--;
-		else if (!(s[0] == '.' && IS_END(s[1])))
-			depth++;
-		if (depth < 0)
-			return 1;
-		while (!IS_END(*s))
-			s++;
-	}
-}
-
-static int components(const char *s)
-{
-	int n = 0;
-
-	for (; *s; s++)
-		n += s[0] == '/' && !IS_END(s[1]);
-	return n;
-}
-
 /* w->buf has the name in full: decides by it, and asks by it. */
 static void decide(struct where *w)
 {
-	const struct prefix *p = prefix_of(w->buf);
+	const struct prefix *p = path_prefix_of(w->buf);
 
 	w->side = p ? SIDE_RUMP : SIDE_HOST;
-	w->path = p ? inside(w->buf, p) : w->buf;
+	w->path = p ? path_inside(w->buf, p) : w->buf;
 }
 
 /* A name of a vfork child that has changed to a directory of the rump kernel. */
 static int from_child(const char *dir, const char *path, struct where *w)
 {
-	long len = append(w->buf, 0, dir);
+	long len = path_append(w->buf, 0, dir);
 
 	if (len == 1 || (len > 0 && w->buf[len - 1] == '/'))
 		len--;
-	len = len < 0 ? len : append(w->buf, len, path);
+	len = len < 0 ? len : path_append(w->buf, len, path);
 	if (len < 0)
 		return len;
 	decide(w);
@@ -401,18 +189,18 @@ int path_where(int dirfd, const char *path, struct where *w)
 		return 0;
 	}
 	if (path[0] == '/') {
-		p = prefix_of(path);
-		if (p && !escapes(path + p->len, 0)) {
+		p = path_prefix_of(path);
+		if (p && !path_escapes(path + p->len, 0)) {
 			w->side = SIDE_RUMP;
-			w->path = inside(path, p);
+			w->path = path_inside(path, p);
 			return 0;
 		}
-		if (!p && !is_odd(path))
+		if (!p && !path_is_odd(path))
 			return 0;
-		len = append(w->buf, 0, path);
+		len = path_append(w->buf, 0, path);
 		if (len < 0)
 			return len;
-		if (p || prefix_of(w->buf))
+		if (p || path_prefix_of(w->buf))
 			decide(w);
 		return 0;
 	}
@@ -426,20 +214,20 @@ int path_where(int dirfd, const char *path, struct where *w)
 	} else if (dirfd == AT_FDCWD && cwd_rump) {
 		w->side = SIDE_RUMP;
 	}
-	if (root_rump || (w->side == SIDE_RUMP ? !has_dotdot(path) : !may_enter(path)))
+	if (root_rump || (w->side == SIDE_RUMP ? !path_has_dotdot(path) : !path_may_enter(path)))
 		return 0;
 
 	/* A directory that cannot be named, a removed one perhaps: nothing leads out. */
 	len = name_dir(w->side, w->dirfd, w->buf);
 	if (len < 0)
 		return 0;
-	p = prefix_of(w->buf);
-	if (w->side == SIDE_RUMP && (!p || !escapes(path, components(w->buf + p->len))))
+	p = path_prefix_of(w->buf);
+	if (w->side == SIDE_RUMP && (!p || !path_escapes(path, path_components(w->buf + p->len))))
 		return 0;
-	len = append(w->buf, len, path);
+	len = path_append(w->buf, len, path);
 	if (len < 0)
 		return w->side == SIDE_RUMP ? len : 0;
-	if (w->side == SIDE_RUMP || prefix_of(w->buf)) {
+	if (w->side == SIDE_RUMP || path_prefix_of(w->buf)) {
 		w->dirfd = AT_FDCWD;
 		decide(w);
 	}
