@@ -2,8 +2,12 @@
 /*
  * serve.c - takes calls from the listener, and answers them.
  *
- * One thread at a time waits for the next call; before it carries that out it sees that
- * another one takes its place.  So there are as many threads as calls that last.
+ * One thread at a time, the leader, takes calls and carries them out.  Before it does what
+ * may last (serve_lasts()), it sees that another one takes its place.  So there are as many
+ * threads as calls that last, and a call that does not last wakes nobody but who waits for it.
+ *
+ * The host runs who is woken by a call, or by its answer, where the other was (Linux 6.6):
+ * they take turns anyway, and another CPU would have to be woken first.
  *
  * A target that waits for us is not woken by signals (WAIT_KILLABLE_RECV), because a
  * read that was done cannot be undone.  So who waits for calls looks from time to time
@@ -22,6 +26,11 @@
 
 #include "trap.h"
 
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS	SECCOMP_IOW(4, __u64)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP	(1UL << 0)
+#endif
+
 #define WORKERS_MAX	512
 #define LOOK_MS		50
 
@@ -31,6 +40,8 @@ static struct worker {
 	struct call *call;		/* under way; NULL: none */
 	int looks;			/* how often it was found to be */
 } workers[WORKERS_MAX];
+static __thread struct worker *self;
+static __thread struct call *current;
 static pthread_mutex_t lead = PTHREAD_MUTEX_INITIALIZER;	/* who waits for calls */
 static pthread_mutex_t state = PTHREAD_MUTEX_INITIALIZER;	/* of workers */
 static int listener, spare, ended;
@@ -118,33 +129,46 @@ static void answer(const struct call *c, long ret)
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp);	/* it may have died */
 }
 
+void serve_lasts(void)
+{
+	if (self->call)
+		return;
+	pthread_mutex_lock(&state);
+	self->looks = 0;
+	self->call = current;
+	busy++;
+	if (--spare == 0)
+		hire();
+	pthread_mutex_unlock(&state);
+	pthread_mutex_unlock(&lead);
+}
+
+/* The call that was under way has been carried out: the next leader but one, perhaps. */
+static void be_spare(void)
+{
+	pthread_mutex_lock(&state);
+	self->call = NULL;
+	busy--;
+	spare++;
+	pthread_mutex_unlock(&state);
+	pthread_mutex_lock(&lead);
+}
+
 static void *work(void *arg)
 {
-	struct worker *w = arg;
 	struct call c;
 	sigset_t set;
 
+	self = arg;
+	current = &c;
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	for (;;) {
-		pthread_mutex_lock(&lead);
-		if (ended || take(&c) < 0)
-			break;
-		pthread_mutex_lock(&state);
-		w->looks = 0;
-		w->call = &c;
-		busy++;
-		if (--spare == 0)
-			hire();
-		pthread_mutex_unlock(&state);
-		pthread_mutex_unlock(&lead);
+	pthread_mutex_lock(&lead);
+	while (!ended && take(&c) == 0) {
 		answer(&c, call_do(&c));
-		pthread_mutex_lock(&state);
-		w->call = NULL;
-		busy--;
-		spare++;
-		pthread_mutex_unlock(&state);
+		if (self->call)
+			be_spare();
 	}
 	ended = 1;
 	pthread_mutex_unlock(&lead);
@@ -163,7 +187,10 @@ void serve(int fd)
 {
 	struct sigaction sa = { .sa_handler = nothing };	/* without SA_RESTART */
 
+	uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+
 	listener = fd;
+	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);	/* an older host has not got it */
 	sem_init(&end, 0, 0);
 	sigaction(SIGUSR1, &sa, NULL);
 	pthread_mutex_lock(&state);

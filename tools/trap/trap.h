@@ -103,6 +103,8 @@ long call_do(struct call *c);
 
 /* Serves the listener for as long as there is a target; then returns. */
 void serve(int listener);
+/* What follows in the calling thread may last: another one is to take the next call. */
+void serve_lasts(void);
 /* Ends the calls whose target is dead. */
 void give_up_calls(void);
 #endif
