@@ -204,13 +204,12 @@ static void scan_all(void)
 	}
 }
 
-static void scan_file(unsigned int fd)
+static void scan_file(const struct file *file)
 {
-	struct file *file = fget(fd);
 	struct mapfile *m;
 	u64 id = 0;
 
-	while (file && (m = get_next(&id))) {
+	while ((m = get_next(&id))) {
 		if (m->mapping == file->f_mapping || m->mapping->host == d_real_inode(file_dentry(file))) {
 			mutex_lock(&m->lock);
 			if (!m->dead)
@@ -219,8 +218,22 @@ static void scan_file(unsigned int fd)
 		}
 		map_put(m);
 	}
-	if (file)
+}
+
+static void scan_fd(unsigned int fd)
+{
+	struct file *file = fget(fd);
+
+	if (file) {
+		scan_file(file);
 		fput(file);
+	}
+}
+
+void rump_map_direct(const struct file *file)
+{
+	if (READ_ONCE(rump_nmaps))
+		scan_file(file);
 }
 
 void rump_map_before(long nr, const long args[6])
@@ -228,7 +241,7 @@ void rump_map_before(long nr, const long args[6])
 	switch (nr) {
 	case __NR_fsync: case __NR_fdatasync: case __NR_sync_file_range:
 	case __NR_copy_file_range:
-		scan_file(args[0]);
+		scan_fd(args[0]);
 		break;
 	case __NR_ioctl:
 		if (args[1] == FICLONE || args[1] == FICLONERANGE || args[1] == FIDEDUPERANGE ||

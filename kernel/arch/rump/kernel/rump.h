@@ -202,11 +202,13 @@ struct file *rump_hostfile(int rfd, int *fdp);
 
 /*
  * mapfile.c: while there are mapped files, a call that may concern them is between before
- * and after.  look: a program may have unmapped something, by its end.
+ * and after.  look: a program may have unmapped something, by its end.  direct: file is about
+ * to be read or written without the page cache.
  */
 extern int rump_nmaps;
 void rump_map_before(long nr, const long args[6]);
 void rump_map_after(void);
+void rump_map_direct(const struct file *file);
 void rump_map_look(void);
 void rump_map_count(int by);
 long rump_lend(struct file *file, u64 off, u64 len);
