@@ -81,7 +81,7 @@ long hijack_sendfile(long nr, const long a[6])
 	int out = fdmap_rump(a[0]), in = fdmap_rump(a[1]);
 	int64_t *off = (int64_t *)a[2];
 	size_t left = a[3] > 0x7ffff000L ? 0x7ffff000UL : (size_t)a[3], want;
-	char buf[CHUNK];
+	char buf[CHUNK] __attribute__((aligned(4096)));		/* the file may want that: O_DIRECT */
 	long got, put, done = 0;
 
 	if (out < 0 && in < 0)

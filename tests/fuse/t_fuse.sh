@@ -65,7 +65,8 @@ programs_body() {
 	mkdir exp && cp src/* exp
 
 	for server in "squashfuse sq.img" "archivemount ar.tar" "sshfs -o ssh_command=$PWD/ssh host:$PWD/exp" \
-	    "fuse2fs -o fakeroot ext.img" "ntfs-3g nt.img"; do
+	    "fuse2fs -o fakeroot ext.img" "ntfs-3g nt.img" "archivemount -o direct_io ar.tar" \
+	    "sshfs -o direct_io -o ssh_command=$PWD/ssh host:$PWD/exp"; do
 		set -- $server
 		echo "== $*"
 		# the file system is last but for fuse2fs's and ntfs-3g's options, which do not mind
@@ -76,9 +77,12 @@ programs_body() {
 		atf_check -o match:' /m fuse' $on cat /rump/proc/mounts
 		atf_check -o inline:'hello\n' $on cat /rump/m/f
 		atf_check $on cmp /rump/m/big src/big
+		atf_check -e ignore $on dd if=/rump/m/big of=direct bs=64k iflag=direct
+		atf_check cmp direct src/big
 		case $1 in
 		fuse2fs | ntfs-3g | sshfs)
-			atf_check $on sh -c 'cd /rump/m && mkdir d && cp big d/x && mv d/x d/y && rm big && cmp d/y '$PWD'/src/big' ;;
+			atf_check $on sh -c 'cd /rump/m && rm -rf d && mkdir d && cp big d/x && mv d/x d/y && rm big && cmp d/y '$PWD'/src/big'
+			atf_check $on cp src/big /rump/m ;;
 		esac
 		# nobody has it open: there is nothing to wait for
 		atf_check $on umount /rump/m
