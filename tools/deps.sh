@@ -20,7 +20,7 @@ demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-format clang-tidy cppcheck'
 programs='nginx-light curl wget redis-server redis-tools postgresql openssh-server openssh-client
 	git lmdb-utils nodejs default-jdk-headless iperf3 socat bash rsync sqlite3 iputils-ping nftables
-	firefox-esr bind9-dnsutils golang-go wrk libjemalloc2 libgoogle-perftools4'
+	firefox-esr bind9-dnsutils golang-go busybox-static wrk libjemalloc2 libgoogle-perftools4'
 bench='nginx-light wrk fuse2fs redis-server redis-tools postgresql iperf3'
 deb='debhelper dpkg-dev lintian'
 

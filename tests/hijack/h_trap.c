@@ -2,7 +2,7 @@
 /*
  * h_trap.c - what a statically linked program sees under rump run --static=trap.
  *
- *	h_trap errors | files DIR | life | limit | input FD
+ *	h_trap errors | files DIR | where DIR | maps DIR | low DIR | life | limit | input FD
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,7 +99,7 @@ static void c_errors(const char *arg)
 	d = dup(s[1]);
 	need(d >= 0 && d != s[1]);
 	need(fcntl(d, F_GETFD) == 0 && fcntl(d, F_SETFD, FD_CLOEXEC) == 0 && fcntl(s[1], F_GETFD) == 0);
-	fails(dup2(s[1], 1), EOPNOTSUPP);
+	fails(dup2(s[1], 100), EOPNOTSUPP);
 	need(dup2(s[1], d) == d && dup2(d, d + 100) == d + 100);
 	close(s[1]), close(d);
 	need(write(s[0], "y", 1) == 1 && read(d + 100, buf, 9) == 1);
@@ -136,7 +137,6 @@ static void c_files(const char *dir)
 	need(write(fd, "text", 4) == 4 && lseek(fd, 1, SEEK_SET) == 1 && read(fd, buf, 9) == 3);
 	need(poll(&(struct pollfd){ fd, POLLIN | POLLOUT, 0 }, 1, 0) == 1);
 	fails(epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, fd, &(struct epoll_event){ 0 }), EPERM);
-	need(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED && errno == ENODEV);
 	need(fstatat(dirfd(d), "file", &st, 0) == 0 && st.st_size == 4);
 	need(futimens(fd, NULL) == 0 && fchmod(fd, 0640) == 0 && fstat(fd, &st) == 0);
 	need((st.st_mode & 0777) == 0640);
@@ -152,6 +152,155 @@ static void c_files(const char *dir)
 	fails(open(buf, O_RDONLY), ENOENT);
 	need(closedir(d) == 0);
 	need(open("/etc/passwd", O_RDONLY) >= 0 && open("/etc/passwd", O_RDONLY) < 500);
+}
+
+static int content(const char *path, const char *want)
+{
+	char buf[100] = "";
+	int fd = open(path, O_RDONLY), n = read(fd, buf, sizeof(buf) - 1);
+
+	need(fd >= 0 && n >= 0);
+	close(fd);
+	return strcmp(buf, want) == 0;
+}
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0666);
+
+	need(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
+}
+
+/* The directory of a process is inherited, and is either kernel's. */
+static void c_where(const char *dir)
+{
+	char buf[4096], want[4096], other[64];
+	struct stat st;
+	int fd, status;
+	pid_t pid;
+
+	need(chdir(dir) == 0 && getcwd(buf, sizeof(buf)) && strcmp(buf, dir) == 0);
+	umask(027);
+	need(mkdir("w", 0777) == 0 && stat("w", &st) == 0 && (st.st_mode & 0777) == 0750);
+	put("w/file", "here");
+	need(stat("w/file", &st) == 0 && (st.st_mode & 0777) == 0640);
+	fails(chdir("w/none"), ENOENT);
+	fails(chdir("w/file"), ENOTDIR);
+	need(chdir("w") == 0 && content("file", "here") && content("../w/./file", "here"));
+	snprintf(want, sizeof(want), "%s/w", dir);
+	need(getcwd(buf, sizeof(buf)) && strcmp(buf, want) == 0);
+	need(syscall(SYS_getcwd, buf, 3) == -1 && errno == ERANGE);
+	pid = fork();
+	if (pid == 0) {
+		need(content("file", "here") && chdir("..") == 0 && content("w/file", "here"));
+		execl("/proc/self/exe", "h_trap", "in", dir, NULL);
+		_exit(1);
+	}
+	need(waitpid(pid, &status, 0) == pid && status == 0);
+	need(content("file", "here"));			/* the child's was its own */
+	fails(chdir("/none"), ENOENT);
+	fails(chdir("/etc/passwd"), ENOTDIR);
+	need(content("file", "here"));			/* where it was */
+	/* out of the prefix, by a name and in fact */
+	need(stat("../../../etc/passwd", &st) == 0 && open("../../../none", O_RDONLY) == -1);
+	fd = open("/etc", O_RDONLY | O_DIRECTORY);
+	need(fd >= 0 && fchdir(fd) == 0 && getcwd(buf, sizeof(buf)) && strcmp(buf, "/etc") == 0);
+	need(stat("passwd", &st) == 0 && chdir(want) == 0 && chdir("../../..") == 0);
+	need(getcwd(buf, sizeof(buf)) && strcmp(buf, "/") == 0);
+	snprintf(other, sizeof(other), "%s/file", want);
+	need(content(other, "here") && content(other + 1, "here"));	/* "rump/..." from the root */
+	fd = open(want, O_RDONLY | O_DIRECTORY);
+	need(fd >= 0 && fchdir(fd) == 0 && content("file", "here"));
+	snprintf(other, sizeof(other), "/proc/self/fd/%d", fd);
+	need(readlink(other, buf, sizeof(buf)) == (ssize_t)strlen(want) && !memcmp(buf, want, strlen(want)));
+	need(rename("file", "name") == 0 && link("name", "name2") == 0 && symlink("name", "sym") == 0);
+	need(readlink("sym", buf, sizeof(buf)) == 4 && content("sym", "here") && truncate("name", 2) == 0);
+	need(content("name2", "he"));
+	need(unlink("name") == 0 && unlink("name2") == 0 && unlink("sym") == 0);
+	need(chdir("..") == 0 && rmdir("w") == 0);
+	need(mkdir("gone", 0700) == 0 && chdir("gone") == 0 && rmdir("../gone") == 0);
+	need(!getcwd(buf, sizeof(buf)) && errno == ENOENT);
+}
+
+static void c_in(const char *dir)
+{
+	char buf[4096];
+
+	need(getcwd(buf, sizeof(buf)) && strcmp(buf, dir) == 0 && content("w/file", "here"));
+}
+
+/* Memory of a file of the rump kernel. */
+static void c_maps(const char *dir)
+{
+	char name[256], *p, *q;
+	int fd, status;
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "%s/mapped", dir);
+	put(name, "content");
+	fd = open(name, O_RDWR);
+	p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	need(p != MAP_FAILED && strcmp(p, "content") == 0);
+	p[0] = 'C';
+	need(content(name, "content"));
+	pid = fork();
+	if (pid == 0)
+		_exit(p[4096]);			/* past the end */
+	need(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	q = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	need(q != MAP_FAILED && strcmp(q, "content") == 0);
+	memcpy(q, "CONTENT", 7);
+	need(content(name, "CONTENT") && pwrite(fd, "c", 1, 0) == 1 && q[0] == 'c');
+	need(msync(q, 4096, MS_SYNC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		q[1] = 'o';
+		_exit(0);
+	}
+	need(waitpid(pid, &status, 0) == pid && status == 0 && content(name, "coNTENT"));
+	need(munmap(q, 4096) == 0 && strcmp(p, "Content") == 0);
+	need(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 100) == MAP_FAILED && errno == EINVAL);
+	close(fd);
+	fd = open(name, O_WRONLY);
+	need(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED && errno == EACCES);
+	need(unlink(name) == 0);
+}
+
+/* Numbers below those that are given: 0, 1, 2, as a shell has them. */
+static void c_low(const char *dir)
+{
+	char name[256], buf[100];
+	int out = dup(1), in = dup(0), fd, s[2], status;
+	pid_t pid;
+
+	snprintf(name, sizeof(name), "%s/low", dir);
+	fd = open(name, O_CREAT | O_RDWR, 0600);
+	need(fd > 2 && dup2(fd, 1) == 1 && write(1, "one", 3) == 3);
+	pid = fork();
+	if (pid == 0) {
+		close(fd);
+		_exit(write(1, "two", 3) != 3);
+	}
+	need(waitpid(pid, &status, 0) == pid && status == 0);
+	need(dup2(out, 1) == 1 && pread(fd, buf, sizeof(buf), 0) == 6 && !memcmp(buf, "onetwo", 6));
+	close(0);
+	need(open(name, O_RDONLY) == 0 && read(0, buf, 3) == 3);
+	need(fcntl(0, F_DUPFD, 700) == 700 && read(700, buf, 9) == 3);
+	need(dup2(in, 0) == 0 && close(700) == 0 && unlink(name) == 0);
+	/* what inetd does */
+	pair(s);
+	pid = fork();
+	if (pid == 0) {
+		need(dup2(s[1], 0) == 0 && dup2(s[1], 1) == 1);
+		close(s[0]), close(s[1]);
+		execl("/proc/self/exe", "h_trap", "input", "0", NULL);
+		_exit(1);
+	}
+	close(s[1]);
+	need(write(s[0], "served", 6) == 6 && shutdown(s[0], SHUT_WR) == 0);
+	need(read(s[0], buf, sizeof(buf)) == 6 && !memcmp(buf, "served", 6));
+	need(read(s[0], buf, sizeof(buf)) == 0);
+	need(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
 static volatile sig_atomic_t handled;
@@ -251,7 +400,8 @@ int main(int argc, char **argv)
 		void (*fn)(const char *arg);
 	} cases[] = {
 		{ "errors", c_errors }, { "files", c_files }, { "life", c_life }, { "limit", c_limit },
-		{ "input", c_input },
+		{ "input", c_input }, { "where", c_where }, { "in", c_in }, { "maps", c_maps },
+		{ "low", c_low },
 	};
 	size_t i;
 

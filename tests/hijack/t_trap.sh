@@ -56,9 +56,12 @@ with_server calls
 calls_body() {
 	static h_trap
 	serve
-	atf_check -e match:'^rump: dup2\([0-9]*, 1\): a rump descriptor cannot be below [0-9]* with' \
+	atf_check -e match:'^rump: dup2\([0-9]*, 100\): a rump descriptor cannot be from 3 to 511 with' \
 	    $trap ./h_trap errors
 	atf_check $trap ./h_trap files /rump/run
+	for t in where maps low; do
+		atf_check $trap ./h_trap $t /rump/run
+	done
 	atf_check $trap ./h_trap limit
 	atf_check -s signal:15 "$rump" run --server "$url" --static=trap ./h_trap life
 	no_supervisor
@@ -86,6 +89,103 @@ mixed_body() {
 	RUMPHIJACK=path=/rump,socket=all:nolocal,static=trap \
 	    atf_check -o file:expected env -u RUMP_SERVER timeout 60 \
 	    env LD_PRELOAD="$B/lib/librumphijack.so" sh script	# a kernel that moves to a keeper
+	no_supervisor
+}
+
+# A shell without libc's help: directories, redirections, pipes, programs, of both kernels.
+with_server shell
+shell_body() {
+	sh=$(command -v busybox) && ! ldd "$sh" >/dev/null 2>&1 || atf_skip "no busybox that is static"
+	serve
+	cat >script <<-END
+		cd /rump/run && pwd
+		echo hello >x; cat x | tee y; cat <y
+		mkdir -p d/e; cd d/e; pwd; echo deep >f; cat ../../x; cd ..; pwd; ls; cat e/f
+		find /rump/run/d | sort
+		tar c . | tar t
+		cd ../../..; pwd; cat rump/run/x
+		cd /rump/run; cat ../../etc/passwd | cmp - /etc/passwd && echo theirs
+		(umask 077; echo a >m); ls -l m | cut -c1-10
+		while read l; do echo "line \$l"; done <x
+		ls -l /proc/self/fd/0 <x | sed 's/.*-> //'
+		cp $sh busybox; ./busybox echo ran
+		printf '#!/bin/sh\necho script "\$@"\n' >s; chmod 755 s; ./s 1 2
+		rm -r d; ls; (cd /tmp; pwd); pwd
+		sed -i s/hello/bye/ x; cat x; dd if=x of=z bs=1 2>/dev/null; cmp x z && echo same
+		gzip x; zcat x.gz; mv x.gz w.gz; ln -s w.gz l; readlink l; readlink -f l
+		grep -c . /proc/self/status >/dev/null && echo \$?
+	END
+	cat >expected <<-END
+		/rump/run
+		hello
+		hello
+		/rump/run/d/e
+		hello
+		/rump/run/d
+		e
+		deep
+		/rump/run/d
+		/rump/run/d/e
+		/rump/run/d/e/f
+		./
+		./e/
+		./e/f
+		/
+		hello
+		theirs
+		-rw-------
+		line hello
+		/rump/run/x
+		ran
+		script 1 2
+		busybox
+		m
+		s
+		x
+		y
+		/tmp
+		/rump/run
+		bye
+		same
+		bye
+		w.gz
+		/rump/run/w.gz
+		0
+	END
+	atf_check -o file:expected $trap busybox sh script
+	atf_check -o ignore $trap busybox rm -r /rump/run
+	cat >>script <<-END
+		exec 5<>w.gz; readlink /proc/self/fd/5; echo six >six 6>&5 >&6
+	END
+	echo /rump/run/w.gz >>expected
+	RUMPHIJACK=path=/rump,socket=all:nolocal,fdoff=3 atf_check -o file:expected \
+	    $trap busybox sh -c 'mkdir -p /rump/run; . ./script'
+	no_supervisor
+}
+
+# Its servers and clients: what is accepted becomes the input and output of a program.
+with_server sockets
+sockets_body() {
+	sh=$(command -v busybox) && ! ldd "$sh" >/dev/null 2>&1 || atf_skip "no busybox that is static"
+	serve
+	echo page >page
+	"$rump" run --server "$url" --static=trap busybox httpd -f -p 127.0.0.1:8000 -h "$PWD" &
+	pid=$!
+	"$rump" run --server "$url" --static=trap busybox nc -ll -p 8001 -e busybox tr a-z A-Z &
+	echo $pid $! >pids
+	for port in 8000 8001; do
+		for i in $(seq 100); do
+			$trap busybox nc 127.0.0.1 $port </dev/null >nc.out 2>&1 && break
+			sleep 0.1
+		done
+	done
+	atf_check -o file:page $trap busybox wget -q -O - http://127.0.0.1:8000/page
+	atf_check -o file:page $trap busybox sh -c 'busybox wget -q -O /rump/run/page http://127.0.0.1:8000/page; cat /rump/run/page'
+	atf_check -o inline:'LOUD\n' $trap busybox sh -c 'echo loud | busybox nc 127.0.0.1 8001'
+	atf_check -s exit:1 -e match:refused busybox nc 127.0.0.1 8000	# the host has no such port
+	kill $(cat pids)
+	wait $(cat pids) || true
+	rm pids
 	no_supervisor
 }
 
@@ -136,7 +236,7 @@ go_body() {
 }
 
 atf_init_test_cases() {
-	for t in ready calls mixed refused go; do
+	for t in ready calls mixed shell sockets refused go; do
 		atf_add_test_case $t
 	done
 }

@@ -6,21 +6,25 @@
  * they are the rump kernel's, the call is made there with them translated; its pointers
  * stay what they are, because the client library reads and writes the target's memory
  * for this thread.  Names are read once: the rump kernel finds our copy at an address
- * where no program has memory.  Everything else goes on to the host.
+ * where no program has memory.  Everything else goes on to the host; if a name of the host
+ * has to be another than the target's, as a call that the target is made to make (inject.c).
  *
- * All targets together are one process of the rump kernel.
+ * All targets together are one process of the rump kernel, with its user.
  *
- * Limits: names are the rump kernel's by how they are written, and from the root;
- * a descriptor of the rump kernel cannot be copied to a number that is not watched
- * (dup2 onto 0, 1, 2), nor mapped; local sockets are the host's, and what is sent over
- * them is not a rump descriptor any more.
+ * Limits: a descriptor of the rump kernel cannot be copied to a number that is not watched
+ * (dup2 onto 3 to 511); local sockets are the host's, and what is sent over them is received
+ * at such a number.  RUMPHIJACK=...,fdoff=3 has all numbers watched.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <linux/openat2.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "trap.h"
@@ -31,20 +35,23 @@ struct there {
 	struct object *used[6];		/* to be put */
 	int fd[6];			/* their numbers */
 	int n, host;			/* how many arguments are whose */
+	int last;			/* the last name is the rump kernel's */
+	struct object *link;		/* a name was that of this descriptor: /proc/self/fd/N */
+	const char *text[6];		/* names that the host is to get instead; or NULL */
+	int moved;			/* there is such a one */
 };
 
 /* ---- translating ------------------------------------------------------------------------- */
 
-static struct object *object_at(const struct call *c, long fd)
+struct object *object_at(const struct call *c, long fd)
 {
-	int i;
+	return trap_watched(fd) ? object_get(c->tid, fd) : NULL;
+}
 
-	if (trap_in_range(fd))
-		return object_get(c->tid, fd);
-	for (i = 0; i < trap_nlow; i++)
-		if (trap_low[i] == fd)
-			return object_get(c->tid, fd);
-	return NULL;
+static void add_used(struct there *t, struct object *o, int fd)
+{
+	t->fd[t->n] = fd;
+	t->used[t->n++] = o;
 }
 
 static void add_fd(const struct call *c, struct there *t, int i)
@@ -56,23 +63,55 @@ static void add_fd(const struct call *c, struct there *t, int i)
 		return;
 	}
 	t->a[i] = object_rfd(o);
-	t->fd[t->n] = c->a[i];
-	t->used[t->n++] = o;
+	add_used(t, o, c->a[i]);
 }
 
-/* The name under a prefix of the scope as the rump kernel has it, or NULL. */
-static const char *inside(const char *path)
+/* The name that is argument i becomes this text. */
+static int replace(struct call *c, struct there *t, int i, const char *text)
 {
-	const struct prefix *p;
-	int i;
+	size_t n = strlen(text) + 1;
 
-	for (i = 0; i < scope.nprefix; i++) {
-		p = &scope.prefix[i];
-		if (strncmp(path, p->s, p->len) || (path[p->len] && path[p->len] != '/'))
-			continue;
-		return !p->cut ? path : path[p->len] ? path + p->len : "/";
-	}
-	return NULL;
+	if (c->used + n > OWN_SIZE)
+		return -ENAMETOOLONG;
+	memmove(c->own + c->used, text, n);
+	t->text[i] = c->own + c->used;
+	t->a[i] = OWN_AT + c->used;
+	c->used += n;
+	return 0;
+}
+
+/* The name, in the rump kernel, as argument i: below dirfd there, which is argument i - 1, if dir. */
+static int replace_there(struct call *c, struct there *t, int i, int dir, const struct where *w)
+{
+	char *path;
+	int err;
+
+	if (dir)
+		t->a[i - 1] = w->dirfd;
+	if (dir || w->dirfd == AT_FDCWD || !*w->path)
+		return replace(c, t, i, w->path);
+	if (asprintf(&path, "/proc/self/fd/%d/%s", w->dirfd, w->path) < 0)
+		return -ENOMEM;
+	err = replace(c, t, i, path);
+	free(path);
+	return err;
+}
+
+/* 1: the name is that of a descriptor of the rump kernel's. */
+static int is_link(const struct call *c, struct there *t, const char *name, struct where *w)
+{
+	int fd = name[0] == '/' ? path_fd(name) : -1;
+	struct object *o = fd < 0 ? NULL : object_at(c, fd);
+
+	if (!o)
+		return 0;
+	w->side = SIDE_RUMP;
+	w->dirfd = AT_FDCWD;
+	w->path = w->buf;
+	snprintf(w->buf, sizeof(w->buf), "/proc/self/fd/%d", object_rfd(o));
+	t->link = o;
+	add_used(t, o, fd);
+	return 1;
 }
 
 /*
@@ -81,32 +120,61 @@ static const char *inside(const char *path)
  */
 static int add_name(struct call *c, struct there *t, int i, int dir)
 {
-	char *here = c->names + c->used;
-	const char *name = NULL;
-	long len = 0;
+	int fd = dir ? (int)c->a[i - 1] : AT_FDCWD, rfd = -1, err;
+	struct object *o = NULL;
+	char name[PATH_BUF];
+	struct where w;
+	long len;
 
-	if (c->a[i])
-		len = target_string(c, c->a[i], here, PATH_BUF);
+	len = c->a[i] ? target_string(c, c->a[i], name, sizeof(name)) : -EFAULT;
 	if (len == -ENAMETOOLONG)
 		return len;
-	if (c->a[i] && len >= 0)
-		name = inside(here);
-	if (!name && dir && (!c->a[i] || (len >= 0 && here[0] != '/')))
-		add_fd(c, t, i - 1);
-	else if (!name)
-		t->host++;
-	if (!c->a[i] || len < 0 || (!name && !t->n))
-		return 0;
-	if (name) {
-		len = strlen(name);
-		memmove(here, name, len + 1);
+	t->last = 0;
+	if (len < 0) {
+		/* NULL is the descriptor itself, for some; the rest is the kernel's to refuse. */
 		if (dir)
-			t->a[i - 1] = AT_FDCWD;
-		t->used[t->n++] = NULL;
+			add_fd(c, t, i - 1);
+		else
+			t->host++;
+		return 0;
 	}
-	t->a[i] = NAMES_AT + c->used;
-	c->used += len + 1;
-	return 0;
+	if (!is_link(c, t, name, &w)) {
+		if (name[0] != '/' && fd == AT_FDCWD)
+			rfd = dir_of(c->tid);
+		else if (name[0] != '/' && (o = object_at(c, fd)))
+			rfd = object_rfd(o);
+		err = name_where(c->tid, fd, rfd, name, &w);
+		if (err == 0 && w.side == SIDE_RUMP)
+			add_used(t, o, fd);
+		else if (o)
+			object_put(o);
+		if (err < 0)
+			return err;
+	}
+	t->last = w.side == SIDE_RUMP;
+	if (t->last)
+		return replace_there(c, t, i, dir, &w);
+	t->host++;
+	if (w.path == name)
+		return 0;
+	t->moved = 1;
+	if (dir)
+		t->a[i - 1] = AT_FDCWD;
+	return replace(c, t, i, w.path);
+}
+
+/* What is of both kernels: no error if it can be. */
+static int refuse_mixed(const struct call *c, const struct there *t)
+{
+	switch (trap_how[c->nr]) {
+	case HOW_mount:
+		return t->last ? 1 : -EXDEV;	/* what is mounted may be anything */
+	case HOW_sendfile:
+		return -EINVAL;
+	case HOW_splice:
+		return c->nr == SYS_copy_file_range ? -EXDEV : -EINVAL;
+	}
+	return -EXDEV;
 }
 
 /* 0: the call is the host's; 1: the rump kernel's; -errno. */
@@ -115,8 +183,8 @@ static int translate(struct call *c, struct there *t)
 	const struct rump_sysrow *row = &trap_rows[c->nr];
 	int i, err = 0;
 
+	memset(t, 0, sizeof(*t));
 	memcpy(t->a, c->a, sizeof(t->a));
-	t->n = t->host = 0;
 	for (i = 0; i < 6 && err == 0; i++) {
 		if (row->a[i].kind == RUMP_A_FD)
 			add_fd(c, t, i);
@@ -127,10 +195,7 @@ static int translate(struct call *c, struct there *t)
 	}
 	if (err < 0)
 		return err;
-	if (t->n && t->host)
-		return trap_how[c->nr] == HOW_sendfile ||
-		    (trap_how[c->nr] == HOW_splice && c->nr != SYS_copy_file_range) ? -EINVAL : -EXDEV;
-	return t->n != 0;
+	return t->n && t->host ? refuse_mixed(c, t) : t->n != 0;
 }
 
 static void put_all(struct there *t)
@@ -138,6 +203,19 @@ static void put_all(struct there *t)
 	while (t->n)
 		if (t->used[--t->n])
 			object_put(t->used[t->n]);
+}
+
+/* It is the host's. */
+static long host_call(struct call *c, const struct there *t)
+{
+	struct injection in = { .n = 1 };
+
+	if (!t->moved)
+		return CALL_CONTINUE;
+	in.call[0].nr = c->nr;
+	memcpy(in.call[0].a, t->a, sizeof(t->a));
+	memcpy(in.text, t->text, sizeof(in.text));
+	return inject(c, &in);
 }
 
 /* ---- carrying out ------------------------------------------------------------------------ */
@@ -171,9 +249,9 @@ static int is_write(const struct call *c)
 }
 
 /* Calls that wait for nothing but the rump kernel itself. */
-static int is_quick(const struct call *c)
+static int is_quick(long nr)
 {
-	switch (c->nr) {
+	switch (nr) {
 	case SYS_socket:
 	case SYS_bind:
 	case SYS_listen:
@@ -188,26 +266,77 @@ static int is_quick(const struct call *c)
 	return 0;
 }
 
-/* Makes the call, with the target's memory. */
-static long make_call(struct call *c, const long a[6])
+long call_make(struct call *c, long nr, const long a[6])
 {
 	const struct rumpclient_memory memory = { target_read, target_write, c };
 	long ret;
 
-	if (!is_quick(c))
+	if (!is_quick(nr))
 		serve_lasts();
 	do {
 		rumpclient_use_memory(&memory);
-		ret = rumpclient_syscall(c->nr, a);
+		ret = rumpclient_syscall(nr, a);
 		rumpclient_use_memory(NULL);
 		/* Somebody has looked whether the target still waits (serve.c). */
 	} while (ret == -EINTR && target_valid(c) && !target_signalled(c->tid));
 	return ret;
 }
 
+/* The mode of what is made, without what the target's umask takes away. */
+static void apply_umask(struct call *c, struct there *t)
+{
+	unsigned int mask;
+	struct open_how how;
+	char line[128];
+	int i = 0;
+
+	switch (c->nr) {
+	case SYS_open:
+		i = c->a[1] & (O_CREAT | O_TMPFILE) ? 2 : 0;
+		break;
+	case SYS_openat:
+		i = c->a[2] & (O_CREAT | O_TMPFILE) ? 3 : 0;
+		break;
+	case SYS_creat:
+	case SYS_mkdir:
+	case SYS_mknod:
+		i = 1;
+		break;
+	case SYS_mkdirat:
+	case SYS_mknodat:
+	case SYS_openat2:
+		i = 2;
+		break;
+	}
+	if (!i || !target_status(c->tid, "Umask", line, sizeof(line)) || sscanf(line, "%o", &mask) != 1)
+		return;
+	if (c->nr != SYS_openat2) {
+		t->a[i] &= ~(long)mask;
+	} else if (c->a[3] == sizeof(how) && c->used + 16 + sizeof(how) <= OWN_SIZE &&
+	    target_read(c, &how, c->a[2], sizeof(how)) == sizeof(how)) {
+		how.mode &= ~(uint64_t)mask;
+		c->used = (c->used + 15) & ~15UL;
+		memcpy(c->own + c->used, &how, sizeof(how));
+		t->a[2] = OWN_AT + c->used;
+		c->used += sizeof(how);
+	}
+}
+
+static long make(struct call *c, struct there *t)
+{
+	switch (trap_how[c->nr]) {
+	case HOW_sendmsg:
+		return send_rights(c, t->a);
+	case HOW_recvmsg:
+		return receive_rights(c, t->a);
+	}
+	apply_umask(c, t);
+	return call_make(c, c->nr, t->a);
+}
+
 static long carry_out(struct call *c, struct there *t)
 {
-	long ret = make_call(c, t->a);
+	long ret = make(c, t);
 	int i;
 
 	if (ret == -EPIPE && is_write(c))
@@ -224,7 +353,7 @@ static long carry_out(struct call *c, struct there *t)
  * The target gets near, which is o's, at a number of its own, which is the call's result.
  * near is closed before the target goes on: it is not to find one copy too many.
  */
-static long give(const struct call *c, struct object *o, int near, int cloexec)
+static long give(const struct call *c, struct object *o, int near, int cloexec, long from)
 {
 	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 	struct seccomp_notif_addfd add = {
@@ -235,7 +364,7 @@ static long give(const struct call *c, struct object *o, int near, int cloexec)
 
 	/* Two threads of one target are not to get the same number. */
 	pthread_mutex_lock(&one);
-	ret = object_number(o, c->tid);
+	ret = object_number(o, c->tid, from);
 	if (ret >= 0) {
 		add.newfd = ret;
 		ret = ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
@@ -248,7 +377,7 @@ static long give(const struct call *c, struct object *o, int near, int cloexec)
 	return ret;
 }
 
-static long give_new(const struct call *c, long rfd, int cloexec)
+long give_new(const struct call *c, long rfd, int cloexec)
 {
 	struct object *o;
 	int near;
@@ -259,7 +388,7 @@ static long give_new(const struct call *c, long rfd, int cloexec)
 	o = object_new(rfd, &near);
 	if (!o)
 		return -ENFILE;
-	ret = give(c, o, near, cloexec);
+	ret = give(c, o, near, cloexec, 0);
 	if (ret < 0)
 		object_drop(o);
 	object_put(o);
@@ -270,7 +399,7 @@ static long do_socket(struct call *c)
 {
 	if (!scope_socket(&scope, c->a[0], c->a[1], c->a[2]))
 		return CALL_CONTINUE;
-	return give_new(c, make_call(c, c->a), (c->a[1] & SOCK_CLOEXEC) != 0);
+	return give_new(c, call_make(c, c->nr, c->a), (c->a[1] & SOCK_CLOEXEC) != 0);
 }
 
 static int wants_cloexec(struct call *c)
@@ -305,12 +434,12 @@ static long do_new(struct call *c)
 	int cloexec = wants_cloexec(c);
 	long ret = translate(c, &t);
 
-	ret = ret < 0 ? ret : ret == 0 ? CALL_CONTINUE : give_new(c, carry_out(c, &t), cloexec);
+	ret = ret < 0 ? ret : ret == 0 ? host_call(c, &t) : give_new(c, carry_out(c, &t), cloexec);
 	put_all(&t);
 	return ret;
 }
 
-static long copy_fd(const struct call *c, int fd, int cloexec)
+static long copy_fd(const struct call *c, int fd, int cloexec, long from)
 {
 	struct object *o = object_at(c, fd);
 	long ret;
@@ -319,7 +448,7 @@ static long copy_fd(const struct call *c, int fd, int cloexec)
 	if (!o)
 		return CALL_CONTINUE;
 	near = target_fd(c->tid, fd);
-	ret = near < 0 ? near : give(c, o, near, cloexec);
+	ret = near < 0 ? near : give(c, o, near, cloexec, from);
 	object_put(o);
 	return ret;
 }
@@ -329,16 +458,98 @@ static long do_dup(struct call *c)
 	struct object *o;
 
 	if (c->nr == SYS_dup)
-		return copy_fd(c, c->a[0], 0);
-	if (c->a[0] == c->a[1] || trap_in_range(c->a[1]))
+		return copy_fd(c, c->a[0], 0, 0);
+	if (c->a[0] == c->a[1] || trap_watched(c->a[1]))
 		return CALL_CONTINUE;
 	o = object_at(c, c->a[0]);
 	if (!o)
 		return CALL_CONTINUE;
 	object_put(o);
-	target_say(c->tid, "dup2(%d, %d): a rump descriptor cannot be below %u with --static=trap",
-	    (int)c->a[0], (int)c->a[1], trap_base);
+	target_say(c->tid, "dup2(%d, %d): a rump descriptor cannot be from %d to %u with --static=trap; "
+	    "it can with RUMPHIJACK=...,fdoff=3, which has all calls looked at", (int)c->a[0],
+	    (int)c->a[1], TRAP_STDIO, trap_base - 1);
 	return -EOPNOTSUPP;
+}
+
+/* ---- directories ------------------------------------------------------------------------------- */
+
+/* Can the target enter a directory of the host?  0 or -errno. */
+static int look_at_host(const struct call *c, const struct there *t)
+{
+	char link[64], name[PATH_BUF], *path;
+	struct stat st;
+	int fd;
+
+	if (c->nr == SYS_fchdir) {
+		snprintf(link, sizeof(link), "/proc/%d/fd/%d", c->tid, (int)c->a[0]);
+		return stat(link, &st) < 0 ? -EBADF : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+	}
+	if (!t->moved && target_string((struct call *)c, c->a[0], name, sizeof(name)) < 0)
+		return -EFAULT;
+	if (asprintf(&path, "/proc/%d/root%s/.", c->tid, t->moved ? t->text[0] : name) < 0)
+		return -ENOMEM;
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(path);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/* What directory of the rump kernel it is to be: an open one, or -errno. */
+static long open_dir(struct call *c, const struct there *t)
+{
+	long fd = t->a[0], ret;
+
+	if (c->nr == SYS_chdir)
+		fd = call_make(c, SYS_open, (const long[6]){ t->a[0], O_PATH | O_DIRECTORY | O_CLOEXEC });
+	if (fd < 0)
+		return fd;
+	/* whose name "." says that it may be entered */
+	ret = own(SYS_openat, fd, (long)".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (c->nr == SYS_chdir)
+		own(SYS_close, fd);
+	return ret;
+}
+
+static long do_chdir(struct call *c)
+{
+	struct there t;
+	long ret = translate(c, &t);
+
+	if (ret == 0) {
+		if (dir_of(c->tid) >= 0)
+			ret = look_at_host(c, &t);
+		if (ret == 0)
+			ret = dir_leave(c->tid);
+		if (ret == 0)
+			ret = host_call(c, &t);
+	} else if (ret > 0) {
+		ret = open_dir(c, &t);
+		if (ret >= 0)
+			ret = dir_enter(c->tid, ret);
+	}
+	put_all(&t);
+	return ret;
+}
+
+static long do_getcwd(struct call *c)
+{
+	int rfd = dir_of(c->tid);
+	char buf[PATH_BUF];
+	struct stat st;
+	long len;
+
+	if (rfd < 0)
+		return CALL_CONTINUE;
+	len = own(SYS_fstat, rfd, (long)&st);
+	if (len == 0)
+		len = st.st_nlink ? name_of_rump(rfd, buf) : -ENOENT;
+	if (len++ < 0)
+		return len - 1;
+	if (len > c->a[1])
+		return -ERANGE;
+	return target_write(c, c->a[0], buf, len) == (size_t)len ? len : -EFAULT;
 }
 
 /* ---- the rest ---------------------------------------------------------------------------------- */
@@ -346,10 +557,63 @@ static long do_dup(struct call *c)
 static long do_route(struct call *c)
 {
 	struct there t;
+	long ret;
+
+	if (c->nr == SYS_umount2)
+		dir_sweep();
+	ret = translate(c, &t);
+	ret = ret < 0 ? ret : ret == 0 ? host_call(c, &t) : carry_out(c, &t);
+	put_all(&t);
+	return ret;
+}
+
+/* "/proc/self/fd/N" has in the rump kernel what the target calls otherwise. */
+static long do_readlink(struct call *c)
+{
+	int at = c->nr == SYS_readlinkat;
+	char buf[PATH_BUF];
+	struct there t;
 	long ret = translate(c, &t);
 
-	ret = ret < 0 ? ret : ret == 0 ? CALL_CONTINUE : carry_out(c, &t);
+	if (ret == 0) {
+		ret = host_call(c, &t);
+	} else if (ret > 0 && !t.link) {
+		ret = carry_out(c, &t);
+	} else if (ret > 0) {
+		ret = (int)c->a[at + 2] <= 0 ? -EINVAL : name_of_rump(object_rfd(t.link), buf);
+		if (ret > (int)c->a[at + 2])
+			ret = (int)c->a[at + 2];
+		if (ret > 0 && target_write(c, c->a[at + 1], buf, ret) != (size_t)ret)
+			ret = -EFAULT;
+	}
 	put_all(&t);
+	return ret;
+}
+
+static long do_exec(struct call *c)
+{
+	int at = c->nr == SYS_execveat;
+	struct there t;
+	long ret = translate(c, &t), rfd;
+
+	if (ret == 0)
+		ret = host_call(c, &t);
+	else if (ret > 0) {
+		rfd = call_make(c, SYS_openat, (const long[6]){ at ? t.a[0] : AT_FDCWD, t.a[at],
+		    O_RDONLY | O_CLOEXEC });
+		ret = rfd < 0 ? rfd : do_exec_rump(c, rfd);
+	}
+	put_all(&t);
+	return ret;
+}
+
+static long do_map(struct call *c)
+{
+	struct object *o = object_at(c, c->a[4]);
+	long ret = o ? do_mmap(c, o) : CALL_CONTINUE;
+
+	if (o)
+		object_put(o);
 	return ret;
 }
 
@@ -358,7 +622,7 @@ static long do_fcntl(struct call *c)
 	switch ((int)c->a[1]) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		return copy_fd(c, c->a[0], c->a[1] == F_DUPFD_CLOEXEC);
+		return copy_fd(c, c->a[0], (int)c->a[1] == F_DUPFD_CLOEXEC, c->a[2]);
 	case F_GETFD:
 	case F_SETFD:
 		return CALL_CONTINUE;
@@ -366,11 +630,11 @@ static long do_fcntl(struct call *c)
 	return do_route(c);
 }
 
-/* What is always the host's if the object is one of epoll's, or error. */
-static long host_or(const struct call *c, int fd, int epoll, long error)
+/* epoll is the host's; what it cannot have there, it cannot have here. */
+static long do_epoll_ctl(const struct call *c)
 {
-	struct object *o = object_at(c, fd);
-	long ret = !o || (epoll && object_pollable(o)) ? CALL_CONTINUE : error;
+	struct object *o = object_at(c, c->a[2]);
+	long ret = !o || object_pollable(o) ? CALL_CONTINUE : -EPERM;
 
 	if (o)
 		object_put(o);
@@ -379,8 +643,6 @@ static long host_or(const struct call *c, int fd, int epoll, long error)
 
 long call_do(struct call *c)
 {
-	object_reap();
-	c->used = 0;
 	switch (trap_how[c->nr]) {
 	case HOW_socket:
 		return do_socket(c);
@@ -397,9 +659,19 @@ long call_do(struct call *c)
 			return CALL_CONTINUE;
 		return do_route(c);
 	case HOW_epoll_ctl:
-		return host_or(c, c->a[2], 1, -EPERM);
+		return do_epoll_ctl(c);
 	case HOW_mmap:
-		return host_or(c, c->a[4], 0, -ENODEV);
+		return do_map(c);
+	case HOW_msync:
+		return do_msync(c);
+	case HOW_chdir:
+		return do_chdir(c);
+	case HOW_getcwd:
+		return do_getcwd(c);
+	case HOW_readlink:
+		return do_readlink(c);
+	case HOW_exec:
+		return do_exec(c);
 	}
 	return do_route(c);
 }

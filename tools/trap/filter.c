@@ -3,8 +3,9 @@
  * filter.c - which system calls of a target are handed to us (SECCOMP_RET_USER_NOTIF).
  *
  * Those that may make a descriptor of the rump kernel, those with a name if names are in
- * the scope, and those on a descriptor of trap_base and above, where ours are put.  What
- * a program does on its own files is not looked at: the filter compares numbers.
+ * the scope, and those on a descriptor of trap_base and above, where ours are put, or on
+ * 0, 1 and 2, to which shells copy them.  What a program does on its own files is not looked
+ * at: the filter compares numbers.
  *
  * What would get by unseen, io_uring and the calls of other machines, does not exist.
  */
@@ -53,7 +54,7 @@ static unsigned int by_arguments(long nr)
 
 /*
  * Left to the host: waiting, which looks at placeholders; closing, which we are told of
- * by them; what concerns the process, whose directory and root are the host's.
+ * by them; what concerns the process, whose root is the host's.
  */
 static unsigned int reason(long nr)
 {
@@ -68,6 +69,12 @@ static unsigned int reason(long nr)
 		return NO_SUCH;
 	case HOW_socket:
 		return SOCKET;
+	case HOW_chdir:
+	case HOW_getcwd:
+	case HOW_exec:
+	case HOW_mount:
+	case HOW_msync:
+		return scope.nprefix ? ALWAYS : 0;
 	case HOW_epoll_ctl:
 		return 1U << 2;
 	case HOW_dup:
@@ -115,7 +122,7 @@ static void emit(struct program *p, unsigned int code, unsigned int k, int jt, i
 /* Is one of the arguments one of ours? */
 static void emit_arguments(struct program *p, unsigned int why)
 {
-	unsigned int each = 3 + trap_nlow, notify, i;
+	unsigned int each = 4 + trap_nlow, notify, i;
 	int k;
 
 	notify = p->n + each * __builtin_popcount(why) + 1;
@@ -125,6 +132,7 @@ static void emit_arguments(struct program *p, unsigned int why)
 		LOAD(p, ARG(i));
 		emit(p, BPF_JMP | BPF_JGE | BPF_K, TRAP_TOP, each - 2, 0);
 		emit(p, BPF_JMP | BPF_JGE | BPF_K, trap_base, notify - p->n - 1, 0);
+		emit(p, BPF_JMP | BPF_JGE | BPF_K, TRAP_STDIO, 0, notify - p->n - 1);
 		for (k = 0; k < trap_nlow; k++)
 			emit(p, BPF_JMP | BPF_JEQ | BPF_K, trap_low[k], notify - p->n - 1, 0);
 	}

@@ -31,8 +31,6 @@
 #define EDGES_MAX	32		/* bytes that wait to be taken, at most */
 #define SHOWN		(EPOLLIN | EPOLLOUT | EPOLLRDHUP)
 
-#define own(nr, ...)	rumpclient_syscall(nr, (const long[6]){ __VA_ARGS__ })
-
 struct object {
 	struct object *next;
 	atomic_int refs;		/* changed under table */
@@ -172,15 +170,21 @@ void object_reap(void)
 	} while (n == 64);
 }
 
-int object_number(struct object *o, pid_t tid)
+/* Not those that a live object was given: it may be closed, and we not know it yet. */
+static int is_free(pid_t tid, unsigned int n)
 {
-	unsigned int n;
+	return (n < TRAP_STDIO || !given[n] || !*place_of(given[n])) && !target_has(tid, n);
+}
+
+int object_number(struct object *o, pid_t tid, unsigned long from)
+{
+	unsigned long n;
 
 	pthread_mutex_lock(&table);
-	for (n = trap_base; n < TRAP_TOP; n++) {
-		if (given[n] && *place_of(given[n]))
-			continue;
-		if (!target_has(tid, n))
+	for (n = from; n < TRAP_TOP; n++) {
+		if (n >= TRAP_STDIO && n < trap_base)
+			n = trap_base;
+		if (is_free(tid, n))
 			break;
 	}
 	if (n < TRAP_TOP)

@@ -109,6 +109,8 @@ static int take(struct call *c)
 		}
 	}
 	c->listener = listener;
+	c->answered = 0;
+	c->used = 0;
 	c->id = req.id;
 	c->tid = req.pid;
 	c->nr = req.data.nr;
@@ -120,6 +122,8 @@ static void answer(const struct call *c, long ret)
 {
 	struct seccomp_notif_resp resp = { .id = c->id };
 
+	if (c->answered)
+		return;
 	if (ret == CALL_CONTINUE)
 		resp.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	else if (ret < 0)

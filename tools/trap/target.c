@@ -29,23 +29,23 @@ int target_valid(const struct call *c)
 	return ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &c->id) == 0;
 }
 
-/* n bytes at addr are, in part, the names that stand for the call's own. */
-static size_t own_names(const struct call *c, uint64_t addr, size_t n)
+/* n bytes at addr are, in part, what stands for the call's own. */
+static size_t own_part(const struct call *c, uint64_t addr, size_t n)
 {
-	if (addr < NAMES_AT || addr >= NAMES_AT + c->used)
+	if (addr < OWN_AT || addr >= OWN_AT + c->used)
 		return 0;
-	return n < NAMES_AT + c->used - addr ? n : NAMES_AT + c->used - addr;
+	return n < OWN_AT + c->used - addr ? n : OWN_AT + c->used - addr;
 }
 
 size_t target_read(void *call, void *dst, uint64_t src, size_t n)
 {
 	const struct call *c = call;
 	struct iovec local = { dst, n }, remote = { (void *)src, n };
-	size_t k = own_names(c, src, n);
+	size_t k = own_part(c, src, n);
 	ssize_t got;
 
 	if (k) {
-		memcpy(dst, c->names + (src - NAMES_AT), k);
+		memcpy(dst, c->own + (src - OWN_AT), k);
 		return k;
 	}
 	got = process_vm_readv(c->tid, &local, 1, &remote, 1, 0);
@@ -54,10 +54,15 @@ size_t target_read(void *call, void *dst, uint64_t src, size_t n)
 
 size_t target_write(void *call, uint64_t dst, const void *src, size_t n)
 {
-	const struct call *c = call;
+	struct call *c = call;
 	struct iovec local = { (void *)src, n }, remote = { (void *)dst, n };
+	size_t k = own_part(c, dst, n);
 	ssize_t put;
 
+	if (k) {
+		memcpy(c->own + (dst - OWN_AT), src, k);
+		return k;
+	}
 	if (!target_valid(c))
 		return 0;
 	put = process_vm_writev(c->tid, &local, 1, &remote, 1, 0);
@@ -84,8 +89,7 @@ long target_string(struct call *c, uint64_t addr, char *to, size_t size)
 	return -ENAMETOOLONG;
 }
 
-/* A line of /proc/TID/status, from behind its name and colon. */
-static int status_line(pid_t tid, const char *name, char *line, size_t size)
+int target_status(pid_t tid, const char *name, char *line, size_t size)
 {
 	char path[64];
 	size_t n = strlen(name);
@@ -113,7 +117,7 @@ int target_fd(pid_t tid, int fd)
 	p = syscall(SYS_pidfd_open, tid, PIDFD_THREAD_);
 	if (p < 0)
 		p = syscall(SYS_pidfd_open, tid, 0);
-	if (p < 0 && status_line(tid, "Tgid", line, sizeof(line)) && sscanf(line, "%d", &pid) == 1)
+	if (p < 0 && target_status(tid, "Tgid", line, sizeof(line)) && sscanf(line, "%d", &pid) == 1)
 		p = syscall(SYS_pidfd_open, pid, 0);
 	if (p < 0)
 		return -errno;
@@ -152,7 +156,7 @@ static uint64_t signals(pid_t tid, const char *name)
 	unsigned long set = 0;
 	char line[128];
 
-	if (status_line(tid, name, line, sizeof(line)))
+	if (target_status(tid, name, line, sizeof(line)))
 		sscanf(line, "%lx", &set);
 	return set;
 }

@@ -24,11 +24,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -43,39 +45,14 @@ static sigset_t old_mask;
 
 /* ---- the target -------------------------------------------------------------------------- */
 
-static void send_fd(int to, int fd)
-{
-	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { "", 1 };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
-	};
-	struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
-
-	cm->cmsg_level = SOL_SOCKET;
-	cm->cmsg_type = SCM_RIGHTS;
-	cm->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(cm), &fd, sizeof(int));
-	if (sendmsg(to, &m, MSG_NOSIGNAL) != 1)
-		die(127, "sendmsg: %s", strerror(errno));
-}
-
-/* The descriptor that comes; -1: none does. */
-static int receive_fd(int from)
-{
-	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(sizeof(int))];
-	char c;
-	struct iovec iov = { &c, 1 };
-	struct msghdr m = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl),
-	};
-	struct cmsghdr *cm;
-	int fd = -1;
-
-	if (recvmsg(from, &m, MSG_CMSG_CLOEXEC) == 1 && (cm = CMSG_FIRSTHDR(&m)))
-		memcpy(&fd, CMSG_DATA(cm), sizeof(fd));
-	return fd;
-}
+/*
+ * Where the supervisor finds the listener: a target under the filter can send nothing before
+ * there is somebody who takes its calls.
+ */
+static struct handshake {
+	sem_t made, taken;
+	int listener;
+} *shake;
 
 static void refuse_privileged(void)
 {
@@ -108,18 +85,13 @@ static int be_trapped(void)
 	return fd;
 }
 
-static void __attribute__((noreturn)) run_target(int to)
+static void __attribute__((noreturn)) run_target(void)
 {
-	char c;
-	int fd;
-
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
-	fd = be_trapped();
-	send_fd(to, fd);
-	close(fd);
-	if (read(to, &c, 1) != 1)
-		_exit(127);
-	close(to);
+	shake->listener = be_trapped();		/* close-on-exec */
+	sem_post(&shake->made);
+	while (sem_wait(&shake->taken))
+		;
 	unsetenv("RUMPHIJACK_CWD");
 	execv(opt.file, opt.argv);
 	die(errno == ENOENT ? 127 : 126, "%s: %s", opt.file, strerror(errno));
@@ -175,11 +147,13 @@ static void leave_inherited(void)
 			close(inherited[i]);
 }
 
-/* Where descriptors of the rump kernel begin: below where select(2) ends. */
+/* Where descriptors of the rump kernel begin: below where select(2) ends, or fdoff=. */
 static void choose_base(void)
 {
 	struct rlimit rl;
 
+	if (scope.fdoff)
+		trap_base = scope.fdoff;
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 2 < trap_base)
 		trap_base = rl.rlim_cur / 2;
 }
@@ -196,9 +170,46 @@ static void *serve_all(void *arg)
 	return arg;
 }
 
+/* Not by waitpid(2), which would take from inject.c the stops that it waits for. */
+static void await_end(pid_t pid)
+{
+	struct pollfd p = { (int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0 };
+
+	while (p.fd >= 0 && poll(&p, 1, -1) != 1)
+		;
+	close(p.fd);
+}
+
+static void make_handshake(void)
+{
+	shake = mmap(NULL, sizeof(*shake), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shake == MAP_FAILED)
+		die(127, "mmap: %s", strerror(errno));
+	sem_init(&shake->made, 1, 0);
+	sem_init(&shake->taken, 1, 0);
+}
+
+/* The listener of the target; -1: it has ended before. */
+static int take_listener(pid_t pid)
+{
+	struct timespec t;
+	siginfo_t si = { 0 };
+
+	for (;;) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_nsec += 50000000;
+		t.tv_sec += t.tv_nsec / 1000000000;
+		t.tv_nsec %= 1000000000;
+		if (sem_timedwait(&shake->made, &t) == 0)
+			return target_fd(pid, shake->listener);
+		if (waitid(P_PID, pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid)
+			return -1;
+	}
+}
+
 static void __attribute__((noreturn)) supervise(int report)
 {
-	int pair[2], st = 127 << 8, err;
+	int st = 127 << 8, err;
 	pthread_t t;
 	pid_t pid;
 
@@ -206,25 +217,29 @@ static void __attribute__((noreturn)) supervise(int report)
 	err = rumpclient_init();
 	if (err == 0 && rumpclient_is_remote() != 1)
 		die(127, "rump_trap: RUMP_SERVER must name a server");
-	if (err || object_start() || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+	if (err || object_start() || names_start())
 		_exit(127);		/* rumpclient has said why */
 	choose_base();
 	adopt_inherited();
+	make_handshake();
 	pid = fork();
-	if (pid == 0) {
-		close(pair[0]);
-		run_target(pair[1]);
-	}
-	close(pair[1]);
+	if (pid == 0)
+		run_target();
 	if (pid < 0 || write(report, &pid, sizeof(pid)) != sizeof(pid))
 		_exit(127);
-	listener = receive_fd(pair[0]);
+	inject_child = pid;
+	listener = take_listener(pid);
+	if (listener < -1) {
+		kill(pid, SIGKILL);
+		die(127, "--static=trap: this host lets nobody look into another process: %s",
+		    strerror(-listener));
+	}
 	leave_inherited();
 	prctl(PR_SET_NAME, "rump_trap");
 	sem_init(&told, 0, 0);
-	if (listener >= 0 && (pthread_create(&t, NULL, serve_all, NULL) || write(pair[0], "", 1) != 1))
+	if (listener >= 0 && (pthread_create(&t, NULL, serve_all, NULL) || sem_post(&shake->taken)))
 		_exit(127);
-	close(pair[0]);
+	await_end(pid);
 	while (waitpid(pid, &st, 0) != pid)
 		;
 	if (write(report, &st, sizeof(st)) != sizeof(st) || listener < 0)

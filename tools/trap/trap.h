@@ -6,8 +6,12 @@
  *	filter.c	which calls the host hands to us
  *	serve.c		taking them, on as many threads as there are calls
  *	calls.c		what each of them does
+ *	names.c		whose is a name, and in which directory a target is
+ *	memory.c	mmap, exec: what of a rump file becomes the target itself
+ *	rights.c	descriptors in messages
  *	object.c	rump descriptors as the target has them: placeholders
  *	target.c	the target's memory and descriptors
+ *	inject.c	calls that the target makes because we want it to
  */
 #ifndef TRAP_TRAP_H
 #define TRAP_TRAP_H
@@ -20,6 +24,9 @@
 
 #define TRAP_TOP	(1U << 20)	/* no number of a descriptor is as high */
 #define TRAP_LOW_MAX	16		/* rump descriptors that were inherited at low numbers */
+#define TRAP_STDIO	3		/* numbers below are looked at, too: what shells redirect */
+
+#define own(nr, ...)	rumpclient_syscall(nr, (const long[6]){ __VA_ARGS__ })
 
 /* The lowest number that a rump descriptor gets; from here on calls are looked at. */
 extern unsigned int trap_base;
@@ -28,16 +35,29 @@ extern int trap_low[TRAP_LOW_MAX], trap_nlow;
 extern const struct rump_sysrow trap_rows[RUMP_NSYSROWS];
 extern const uint8_t trap_how[RUMP_NSYSROWS];
 
-static inline int trap_in_range(long fd)
+/* Is the number looked at? */
+static inline int trap_watched(long arg)
 {
-	return (unsigned int)fd >= trap_base && (unsigned int)fd < TRAP_TOP;
+	unsigned int fd = arg;
+	int i;
+
+	if (fd < TRAP_STDIO || (fd >= trap_base && fd < TRAP_TOP))
+		return 1;
+	for (i = 0; i < trap_nlow && trap_low[i] != (int)fd; i++)
+		;
+	return i < trap_nlow;
 }
 /* Puts the calling thread under the filter: the listener, or -errno. */
 int filter_install(void);
 
 /* ---- target.c -------------------------------------------------------------------------- */
 
-#define NAMES_AT	0x2000UL	/* where no program has memory */
+/*
+ * What of a call the rump kernel is to find otherwise than in the target's memory, names
+ * first of all: it finds our copy at an address where no program has memory.
+ */
+#define OWN_AT		0x2000UL
+#define OWN_SIZE	(4 * PATH_BUF)
 
 /* One call that the host has handed to us. */
 struct call {
@@ -46,8 +66,9 @@ struct call {
 	pid_t tid;
 	long nr;
 	long a[6];
-	size_t used;			/* of names: what the rump kernel reads at NAMES_AT */
-	char names[2 * PATH_BUF];
+	int answered;			/* the target does not wait any more */
+	size_t used;			/* of own */
+	_Alignas(16) char own[OWN_SIZE];
 };
 
 /* The call's target is still waiting for it, and is who it was. */
@@ -61,6 +82,8 @@ long target_string(struct call *c, uint64_t addr, char *to, size_t size);
 int target_fd(pid_t tid, int fd);
 /* The inode of the socket that is its descriptor fd; 0: it is none. */
 ino_t target_socket(pid_t tid, int fd);
+/* A line of /proc/TID/status, from behind its name and colon.  0: there is none. */
+int target_status(pid_t tid, const char *name, char *line, size_t size);
 /* Is the number in use? */
 int target_has(pid_t tid, int fd);
 /* A handler of the target waits for the call's end. */
@@ -83,8 +106,8 @@ void object_drop(struct object *o);
 int object_rfd(const struct object *o);
 /* May epoll have it? */
 int object_pollable(const struct object *o);
-/* A number for it that the target does not use; -EMFILE. */
-int object_number(struct object *o, pid_t tid);
+/* A number for it that the target does not use, from this one on; -EMFILE. */
+int object_number(struct object *o, pid_t tid, unsigned long from);
 /* What the target's poll sees becomes what the rump kernel says; fd is its number. */
 void object_sync(struct object *o, pid_t tid, int fd);
 /* Those that no process has any more are closed. */
@@ -92,12 +115,64 @@ void object_reap(void);
 /* Readable when there are such. */
 int object_gone_fd(void);
 
+/* ---- names.c ---------------------------------------------------------------------------- */
+
+int names_start(void);
+/*
+ * Whose is the name, at fd (or AT_FDCWD) of the target, which is rfd in the rump kernel, or
+ * below 0?  As path_where(); w->dirfd is a descriptor of the rump kernel or AT_FDCWD then.
+ */
+int name_where(pid_t tid, int fd, int rfd, const char *path, struct where *w);
+/* The program's name of what rump descriptor rfd has open: length without the NUL, or -errno. */
+long name_of_rump(int rfd, char buf[PATH_BUF]);
+/* The directory of the rump kernel in which a process is: a rump descriptor, or -1. */
+int dir_of(pid_t tid);
+/* It is in rfd from now on, which is ours; or in the host's directory again.  -errno. */
+int dir_enter(pid_t tid, int rfd);
+int dir_leave(pid_t tid);
+/* Closes those that nobody is in any more. */
+void dir_sweep(void);
+
+/* ---- inject.c --------------------------------------------------------------------------- */
+
+/* Calls of the target, one after the other; the result is the first one's. */
+struct injection {
+	int n;
+	struct {
+		long nr, a[6];
+	} call[2];
+	const char *text[6];		/* instead of the first one's arguments: strings, or NULL */
+};
+/* The child of ours that somebody waits for. */
+extern pid_t inject_child;
+/* Instead of call c, which is answered by it.  -EPERM: it was not, and nothing has happened. */
+long inject(struct call *c, struct injection *in);
+
+/* ---- memory.c --------------------------------------------------------------------------- */
+
+long do_mmap(struct call *c, struct object *o);
+long do_msync(struct call *c);
+/* The program that is rump descriptor rfd, which is closed. */
+long do_exec_rump(struct call *c, long rfd);
+
+/* ---- rights.c --------------------------------------------------------------------------- */
+
+/* sendmsg and recvmsg on a rump socket, whose descriptor is a[0]. */
+long send_rights(struct call *c, const long a[6]);
+long receive_rights(struct call *c, const long a[6]);
+
 /* ---- calls.c ----------------------------------------------------------------------------- */
 
 #define CALL_CONTINUE	(1L << 40)	/* it is the host's */
 
 /* Carries the call out: its result, -errno, or CALL_CONTINUE. */
 long call_do(struct call *c);
+/* Makes it in the rump kernel, with the target's memory. */
+long call_make(struct call *c, long nr, const long a[6]);
+/* Descriptor fd as it is known to us, or NULL.  To be put. */
+struct object *object_at(const struct call *c, long fd);
+/* The target gets rump descriptor rfd, which is no longer the caller's: its number, or -errno. */
+long give_new(const struct call *c, long rfd, int cloexec);
 
 /* ---- serve.c ------------------------------------------------------------------------------ */
 
