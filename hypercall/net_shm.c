@@ -43,6 +43,7 @@ struct queue {
 	struct net_link *link;
 	struct shmring ring;
 	unsigned int index;
+	uint32_t heard;			/* the bell, when it was answered last */
 	atomic_uint spinners;
 	/* of the sender */
 	struct shmring full;		/* where the first frame in line has no room */
@@ -293,13 +294,13 @@ static void wait_for_bell(void *arg)
 	struct queue *q = arg;
 	struct shm *s = q->link->priv;
 	_Atomic uint32_t *bell = &q->ring.ctl->bell;
-	uint32_t seen = atomic_load(bell), now;
+	uint32_t now;
 
 	while (!__atomic_load_n(&s->closing, __ATOMIC_SEQ_CST)) {
 		now = atomic_load(bell);
-		if (now != seen || atomic_load(&s->seg->broken))
+		if (now != q->heard || atomic_load(&s->seg->broken))
 			net_ready(q->link, q->index);
-		seen = now;
+		q->heard = now;
 		if (atomic_load(&s->seg->broken))
 			break;
 		sleep_on(bell, now, &s->closing);
@@ -349,6 +350,8 @@ static int shm_open(struct net_link *l, struct netspec *spec, char *why)
 		q->link = l;
 		q->index = i;
 		q->ring = shmseg_ring(s->seg->map, s->seg->port, i);
+		/* now, and not when the thread gets around to run: it may have rung by then */
+		q->heard = atomic_load(&q->ring.ctl->bell);
 		__atomic_fetch_add(&s->threads, 1, __ATOMIC_SEQ_CST);
 		err = rumpuser_thread_create(wait_for_bell, q, "rump-shm");
 		if (err) {
