@@ -25,6 +25,8 @@
 #define OUR_LIBC_IS_MUSL	1
 #endif
 
+const char outsider_libc[] = "is for another C library";
+
 static long read_at(int fd, void *buf, size_t n, uint64_t off)
 {
 	return host(SYS_pread64, fd, buf, n, off);
@@ -68,10 +70,9 @@ static const char *look_at_elf(int fd, const Elf64_Ehdr *eh)
 			continue;
 		memset(interp, 0, sizeof(interp));
 		read_at(fd, interp, sizeof(interp) - 1, ph.p_offset);
-		why = !strstr(interp, "/ld-musl-") == !OUR_LIBC_IS_MUSL ? NULL :
-		    "is for another C library";
+		why = !strstr(interp, "/ld-musl-") == !OUR_LIBC_IS_MUSL ? NULL : outsider_libc;
 	}
-	if (why || host(SYS_fstat, fd, &st) < 0)
+	if ((why && why != outsider_libc) || host(SYS_fstat, fd, &st) < 0)
 		return why;
 	if (((st.st_mode & S_ISUID) && (long)st.st_uid != host(SYS_geteuid, 0)) ||
 	    ((st.st_mode & S_ISGID) && (long)st.st_gid != host(SYS_getegid, 0)))
@@ -79,7 +80,7 @@ static const char *look_at_elf(int fd, const Elf64_Ehdr *eh)
 	if (host(SYS_geteuid, 0) != 0 &&
 	    host(SYS_fgetxattr, fd, "security.capability", NULL, 0) > 0)
 		return "has file capabilities";
-	return NULL;
+	return why;
 }
 
 /* The interpreter that a script of n bytes or more names; NULL: none by a full path. */

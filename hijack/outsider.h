@@ -8,5 +8,7 @@
  * follow its name; NULL: it will.  path "": dirfd itself.
  */
 const char *outsider(int dirfd, const char *path);
+/* What it says of a program for the other C library, which has a library like this of its own. */
+extern const char outsider_libc[];
 
 #endif

@@ -18,7 +18,9 @@
  * (rumpclient_preexec()), and the environment, also if the program has cleaned it:
  * LD_PRELOAD, RUMP* as they were at start, and RUMPHIJACK_CWD, the directory if it is the
  * rump kernel's.  A program on a rump file system is copied into
- * a memfd.  One that cannot load this library is refused (outsider.c).
+ * a memfd.  One that cannot load this library is refused (outsider.c); one for the other C
+ * library gets the library that is for that, in place of all of LD_PRELOAD, where the two are in
+ * PREFIX/lib and PREFIX/musl/lib.
  *
  * clone(3) is interposed (wrapcall.c), for a child with a stack of its own.
  */
@@ -300,6 +302,28 @@ static int is_session(const char *var)
 }
 
 static char trap_path[PATH_BUF];	/* rump_trap, if it may be needed */
+/* The directory of the library for the other C library, as seen from ours; "": not known. */
+static char other_dir[PATH_BUF];
+
+static void find_other_dir(void)
+{
+#ifdef __GLIBC__
+	static const char place[] = "../musl/lib";
+#else
+	static const char place[] = "../../lib";
+#endif
+	const char *slash;
+	Dl_info us;
+	size_t n;
+
+	if (!dladdr(&scope, &us) || !(slash = strrchr(us.dli_fname, '/')))
+		return;
+	n = slash + 1 - us.dli_fname;
+	if (n + sizeof(place) <= sizeof(other_dir)) {
+		memcpy(other_dir, us.dli_fname, n);
+		strcpy(other_dir + n, place);
+	}
+}
 
 void proc_init(void)
 {
@@ -316,6 +340,7 @@ void proc_init(void)
 	}
 	if (scope.outsiders == STATIC_TRAP && beside(&scope, "rump_trap", trap_path, sizeof(trap_path)))
 		trap_path[0] = '\0';
+	find_other_dir();
 	for (e = environ; e && *e; e++)
 		if (is_session(*e))
 			size += strlen(*e) + 1;
@@ -367,8 +392,44 @@ struct image {
 	int dirfd;
 	const char *path;	/* "" with flags AT_EMPTY_PATH: dirfd itself */
 	int flags;
-	int bare;		/* it is not to load this library */
+	int bare;		/* it is not to load this library, ... */
+	const char *instead;	/* ... but this variable says what; or NULL */
 };
+
+/*
+ * LD_PRELOAD for programs of the other C library, or NULL.  Its name is made short, or it would
+ * grow from one program to the next.
+ */
+static const char *other_preload(void)
+{
+	static const char name[] = "/librumphijack.so";
+	static char var[sizeof(preload) + PATH_BUF];
+	char link[32], *path = var + sizeof(preload) - 1;
+	long fd, n;
+
+	fd = other_dir[0] ? host(SYS_open, other_dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0) : -ENOENT;
+	if (fd < 0)
+		return NULL;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", (int)fd);
+	n = host(SYS_readlink, link, path, PATH_BUF - sizeof(name));
+	host(SYS_close, fd);
+	if (n <= 0)
+		return NULL;
+	memcpy(var, preload, sizeof(preload) - 1);
+	memcpy(path + n, name, sizeof(name));
+	return host(SYS_access, path, R_OK) == 0 ? var : NULL;
+}
+
+/* Why im will not load a library of ours, or NULL. */
+static const char *not_for_us(struct image *im)
+{
+	const char *why = outsider(im->dirfd, im->path);
+
+	if (why != outsider_libc || !(im->instead = other_preload()))
+		return why;
+	im->bare = 1;
+	return NULL;
+}
 
 static long enter(const struct image *im, char *const *argv, char *const *envp)
 {
@@ -448,7 +509,7 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 		envp = none;
 	while (envp[n])
 		n++;
-	len = (n + MAX_KEPT + 6) * sizeof(*new);
+	len = (n + MAX_KEPT + 7) * sizeof(*new);
 	if (len <= 8192) {
 		/* The stack: malloc(3) is not ours to call, and a vfork child would leak it. */
 		new = alloca(len); /* cppcheck-suppress allocaCalled */
@@ -486,6 +547,8 @@ static long enter_env(const struct image *im, char *const *argv, char *const *en
 			new[out++] = kept[k];
 	}
 
+	if (im->instead)
+		new[out++] = (char *)im->instead;
 	c = proc_is_vfork_child() ? child_cwd_of(my_pid()) : NULL;
 	in_rump = c ? c->name[0] != '\0' : path_cwd_is_rump();
 	if (in_rump) {
@@ -625,7 +688,7 @@ static long exec_rump(const struct where *w, const char *name, char *const *argv
 	rump(SYS_close, rfd);
 	if (n < 0)
 		return n;
-	why = outsider(im.dirfd, "");
+	why = not_for_us(&im);
 	ret = why ? exec_outsider(&im, name, why, argv, envp) : enter_env(&im, argv, envp);
 	host(SYS_close, n);
 	return ret;
@@ -649,6 +712,6 @@ long hijack_exec(long nr, const long a[6])
 	if (w.side == SIDE_RUMP)
 		return exec_rump(&w, name, argv, envp);
 	im.path = w.path;
-	why = outsider(im.dirfd, im.path);
+	why = not_for_us(&im);
 	return why ? exec_outsider(&im, name, why, argv, envp) : enter_env(&im, argv, envp);
 }
