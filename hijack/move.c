@@ -25,7 +25,8 @@
 
 #include "hijack.h"
 
-#define CHUNK	65536		/* on the stack */
+#define CHUNK	65536
+#define SMALL	4096		/* on the stack, which may be a thread's with few pages */
 #define SPLICE_MAX	(4UL << 20)
 
 static long rd(int rfd, int fd, void *buf, size_t n, const int64_t *off)
@@ -76,13 +77,38 @@ static long flags_of(int rfd, int fd)
 	return rfd >= 0 ? rump(SYS_fcntl, rfd, F_GETFL) : host(SYS_fcntl, fd, F_GETFL, 0);
 }
 
+/* sendfile(2) from file in/in_fd to out/out_fd by buf, which has room for chunk bytes. */
+static long copy_file(int out, int out_fd, int in, int in_fd, int64_t *off, size_t left, char *buf,
+    size_t chunk)
+{
+	long got, put, done = 0;
+
+	while (left) {
+		got = rd(in, in_fd, buf, left < chunk ? left : chunk, off);
+		if (got <= 0)
+			return done ? done : got;
+		put = wr(out, out_fd, buf, got, NULL);
+		if (!off && put < got)
+			unread(in, in_fd, got - (put > 0 ? put : 0));
+		if (put <= 0)
+			return done ? done : put;
+		if (off)
+			*off += put;
+		done += put;
+		left -= put;
+		if (put < got)
+			break;
+	}
+	return done;
+}
+
 long hijack_sendfile(long nr, const long a[6])
 {
 	int out = fdmap_rump(a[0]), in = fdmap_rump(a[1]);
 	int64_t *off = (int64_t *)a[2];
-	size_t left = a[3] > 0x7ffff000L ? 0x7ffff000UL : (size_t)a[3], want;
-	char buf[CHUNK] __attribute__((aligned(4096)));		/* the file may want that: O_DIRECT */
-	long got, put, done = 0;
+	size_t left = a[3] > 0x7ffff000L ? 0x7ffff000UL : (size_t)a[3];
+	char small[SMALL] __attribute__((aligned(4096)));	/* the file may want that: O_DIRECT */
+	long flags, mem, ret;
 
 	if (out < 0 && in < 0)
 		return host_pass(nr, a);
@@ -94,31 +120,20 @@ long hijack_sendfile(long nr, const long a[6])
 		return out < 0 && is_pipe(a[0]) ?
 		    hijack_splice(SYS_splice, (const long[6]){ a[1], 0, a[0], 0, a[3], 0 }) : -EINVAL;
 	}
-	got = flags_of(out, a[0]);
-	if (got < 0 || (got & O_ACCMODE) == O_RDONLY)
+	flags = flags_of(out, a[0]);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
-	if (got & O_APPEND)
+	if (flags & O_APPEND)
 		return -EINVAL;
 	if (off && *off < 0)
 		return -EINVAL;
-	while (left) {
-		want = left < CHUNK ? left : CHUNK;
-		got = rd(in, a[1], buf, want, off);
-		if (got <= 0)
-			return done ? done : got;
-		put = wr(out, a[0], buf, got, NULL);
-		if (!off && put < got)
-			unread(in, a[1], got - (put > 0 ? put : 0));
-		if (put <= 0)
-			return done ? done : put;
-		if (off)
-			*off += put;
-		done += put;
-		left -= put;
-		if (put < got)
-			break;
-	}
-	return done;
+	mem = left <= SMALL ? -ENOMEM : host(SYS_mmap, NULL, CHUNK, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (host_failed(mem))
+		return copy_file(out, a[0], in, a[1], off, left, small, SMALL);
+	ret = copy_file(out, a[0], in, a[1], off, left, (char *)mem, CHUNK);
+	host(SYS_munmap, mem, CHUNK);
+	return ret;
 }
 
 /* ---- splice ------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
  * of one kernel, else EXDEV.  The other words are functions in fdcalls.c,
  * pathcalls.c, map.c, aio.c, inotify.c, poll.c, epoll.c, move.c and proc.c.
  */
+#include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -85,12 +86,17 @@ static enum side fd_side(long fd, long *num)
 long hijack_route(long nr, const long a[6])
 {
 	const struct rump_sysrow *row = &hijack_rows[nr];
-	struct where where[2];
+	struct where *where;
 	long b[6] = { a[0], a[1], a[2], a[3], a[4], a[5] };
 	int sides[2] = { 0, 0 };
 	int i, err, names = 0;
 	enum side side;
 
+	for (i = 0; i < 6; i++)
+		names += row->a[i].kind == RUMP_A_DIR || row->a[i].kind == RUMP_A_PATH;
+	/* No more than it takes: threads of libc's own may have a stack of few pages. */
+	where = alloca(names * sizeof(*where)); /* cppcheck-suppress allocaCalled */
+	names = 0;
 	for (i = 0; i < 6; i++) {
 		switch (row->a[i].kind) {
 		case RUMP_A_FD:

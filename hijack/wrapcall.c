@@ -267,8 +267,26 @@ EXPORT int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
     __attribute__((alias("clone"), nothrow, leaf));
 
 /*
- * A thread that one of our own libraries starts makes its calls to the host.
+ * A thread that one of our own libraries starts makes its calls to the host.  One of the program
+ * gets room for our frames on its stack, if that is libc's and small: a call of a rump kernel
+ * takes 5 to 20 KB more than the host's.
  */
+#define STACK_SMALL	(256 * 1024)
+
+static const pthread_attr_t *with_room(const pthread_attr_t *attr, pthread_attr_t *copy)
+{
+	size_t size, given = 0;
+	void *addr = NULL;
+
+	if (!attr || pthread_attr_getstacksize(attr, &size) || size >= STACK_SMALL)
+		return attr;
+	/* Where the program has given none: an error with musl, an end of 0 with glibc. */
+	if (pthread_attr_getstack(attr, &addr, &given) == 0 && (uintptr_t)addr + given != 0)
+		return attr;
+	*copy = *attr;
+	return pthread_attr_setstacksize(copy, size + STACK_SMALL) == 0 ? copy : attr;
+}
+
 struct start {
 	void *(*fn)(void *);
 	void *arg;
@@ -287,6 +305,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     void *arg)
 {
 	static int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	pthread_attr_t roomy;
 	struct start *s;
 	long mem;
 	int err;
@@ -295,7 +314,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 		next = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))
 		    dlsym(RTLD_NEXT, "pthread_create");
 	if (!hijack_depth)
-		return next(thread, attr, fn, arg);
+		return next(thread, hijack_state > 0 ? with_room(attr, &roomy) : attr, fn, arg);
 	mem = host(SYS_mmap, NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 	    -1, 0);
 	if (host_failed(mem))
