@@ -45,8 +45,13 @@
 #include "../hypercall/hostsig.h"
 
 #define NSIGS		64
-#define SIGCANCEL	32		/* glibc's own two; other libraries use none of them so */
-#define SIGSETXID	33
+#ifdef __GLIBC__
+#define SIGCANCEL	32		/* libc's own two: to cancel a thread, and ... */
+#define SIGSETXID	33		/* ... to have each thread make a system call */
+#else
+#define SIGCANCEL	33		/* musl has 32 for timers */
+#define SIGSETXID	34
+#endif
 
 /* ---- what the program has installed -------------------------------------------------- */
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * names.c - getaddrinfo(3) and gethostbyname(3) for musl, whose own calls are not seen.
+ * names.c - getaddrinfo(3) and gethostbyname(3) for musl, where its own calls are not seen.
  *
- * Its questions would go to the host's network then.  So a name that is none of numbers is looked up
- * here, in /etc/hosts and by the servers of /etc/resolv.conf, whichever kernel's these are by the
- * scope, and libc is asked about the number that was found.
+ * That is so if its text cannot be patched.  Its questions would go to the host's network then:
+ * so a name that is none of numbers is looked up here, in /etc/hosts and by the servers of
+ * /etc/resolv.conf, whichever kernel's these are by the scope, and libc is asked about the number
+ * that was found.
  *
  * Limits: one address for a name, of IPv4 if there is one; UDP only; no search list.
  */
@@ -217,7 +218,7 @@ EXPORT int getaddrinfo(const char *name, const char *service, const struct addri
 		    dlsym(RTLD_NEXT, "getaddrinfo");
 	if (hints)
 		h = *hints;
-	if (!name || hijack_state <= 0 || hijack_depth || (h.ai_flags & AI_NUMERICHOST))
+	if (!name || hijack_patched || hijack_state <= 0 || hijack_depth || (h.ai_flags & AI_NUMERICHOST))
 		return next(name, service, hints, res);
 	h.ai_flags |= AI_NUMERICHOST;
 	err = next(name, service, &h, res);
@@ -239,7 +240,7 @@ EXPORT struct hostent *gethostbyname2(const char *name, int family)
 
 	if (!next)
 		next = (struct hostent *(*)(const char *, int))dlsym(RTLD_NEXT, "gethostbyname2");
-	if (hijack_state <= 0 || hijack_depth || parse(name, &a))
+	if (hijack_patched || hijack_state <= 0 || hijack_depth || parse(name, &a))
 		return next(name, family);
 	err = look_up(name, family, &a);
 	if (err) {

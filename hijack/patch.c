@@ -316,12 +316,20 @@ static int patch_object(struct patcher *pa)
 	return err;
 }
 
+/* A function of libc that nobody replaces, not even a sanitizer, and one of the dynamic linker,
+ * which with musl is the same file. */
+#ifdef __GLIBC__
+#define OF_LIBC		"gnu_get_libc_version"
+#define OF_LINKER	"_dl_mcount"
+#else
+#define OF_LIBC		"__libc_start_main"
+#define OF_LINKER	""
+#endif
+
 int patch_libc(struct patch_stats *st)
 {
-	/* A function of libc that nobody replaces, not even a sanitizer, and one of the dynamic
-	 * linker. */
-	struct search libc = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "gnu_get_libc_version") };
-	struct search ld = { .inside = (uintptr_t)dlsym(RTLD_NEXT, "_dl_mcount") };
+	struct search libc = { .inside = (uintptr_t)dlsym(RTLD_NEXT, OF_LIBC) };
+	struct search ld = { .inside = (uintptr_t)dlsym(RTLD_NEXT, OF_LINKER) };
 	struct patcher pa = { .st = st };
 	const size_t size = MAX_TRAMPS * TRAMP_MAX;
 	void (*const entry)(void) = hijack_entry;

@@ -2,7 +2,7 @@
 /*
  * site.c - system call instructions, and what surrounds them.
  *
- * Three forms of site have room for the five bytes of a jump:
+ * These forms of site have room for the five bytes of a jump:
  *
  *	mov $NR,%eax; [...]; syscall	the mov is replaced.  NR is known: what
  *					cannot concern the rump kernel is left
@@ -10,14 +10,22 @@
  *					that can be moved.  A jump past the mov meets
  *					the code as it was.
  *	mov %r11,N(%rsp); syscall	the mov is replaced.  All cancellable calls of
- *	mov N(%rsp),%rax; syscall	glibc 2.41 are made at two such places.
+ *	mov N(%rsp),%rax; syscall	glibc 2.41 are made at two such places, those of
+ *					musl at one.
  *	syscall; cmp $-4096,%rax	both are replaced (and the like, -4095, %eax);
  *					nothing may jump to the cmp.  NR is known if
  *					it is set just before: by xor %eax,%eax.
  *					With a mov %reg,%eax in front, other simple
  *					instructions may follow.
+ *	syscall; mov %rax,%rdi		both are replaced, as above: musl hands the
+ *					result to a function of its own.
+ *	syscall; [mov %eax,%reg;]	all are replaced: musl tries older calls.
+ *		cmp $-ERRNO,%eax
+ *	mov %reg,%rax; [...]; syscall	the mov and what follows, if need be up to the
+ *					syscall and with it; nothing may jump in
+ *					between.  musl keeps NR for the next call.
  *
- * In the first two the host's call is made by the instruction that always did,
+ * Where the syscall stays, the host's call is made by the instruction that always did,
  * so that libc finds the program counter where it looks for it when a thread is
  * cancelled.  Any other site (clone and vfork, the return from a signal handler,
  * futex) is no concern of ours.  Jumps are looked for close by.
@@ -64,7 +72,7 @@ static int simple_length(const uint8_t *p, int stays)
 	case 0x80: case 0x83: case 0xc6:
 		imm = 1;
 		break;
-	case 0xc7:
+	case 0x81: case 0xc7:
 		imm = 4;
 		break;
 	case 0xb9: case 0xba: case 0xbb: case 0xbe: case 0xbf:
@@ -96,8 +104,8 @@ static const uint8_t *find_mov(const struct text *t, const uint8_t *p, int max, 
 	int len;
 
 	for (m = p - 5; m >= p - max && m > t->start; m--) {
-		/* with a REX prefix in front it is another register's */
-		if (*m != 0xb8 || u32(m + 1) >= RUMP_NSYSROWS || (m[-1] & 0xf1) == 0x41)
+		/* with REX.B in front it is another register's */
+		if (*m != 0xb8 || u32(m + 1) >= RUMP_NSYSROWS || (m[-1] & 0xf7) == 0x41)
 			continue;
 		for (q = m + 5; q < p; q += len) {
 			len = simple_length(q, stays);
@@ -134,6 +142,25 @@ static int is_target(const struct text *t, const uint8_t *p)
 	return 0;
 }
 
+/* Bytes of what musl does first with a result, at p, if that shows it to be one; or 0. */
+static int result_length(const struct text *t, const uint8_t *p)
+{
+	const uint8_t *s = p;
+
+	if (!memcmp(p, "\x48\x89\xc7", 3))
+		return 3;
+	p += *p == 0x41;
+	if (*p == 0x89 && (p[1] & 0xf8) == 0xc0) {
+		p += 2;
+		if (is_target(t, p))
+			return 0;
+	} else {
+		p = s;
+	}
+	p += *p == 0x48;
+	return p[0] == 0x83 && p[1] == 0xf8 && p[2] > 0x80 ? p + 3 - s : 0;
+}
+
 /* Bytes behind the instruction at p that give way together with it; 0: they cannot. */
 static size_t tail_length(const struct text *t, const uint8_t *p)
 {
@@ -151,6 +178,29 @@ static size_t tail_length(const struct text *t, const uint8_t *p)
 			return 0;
 	}
 	return len;
+}
+
+/*
+ * The "mov %reg,%rax" that belongs to the syscall instruction at p, with nothing but simple
+ * instructions between, and no jump into the five bytes from it on.
+ */
+static const uint8_t *find_copy(const struct text *t, const uint8_t *p)
+{
+	const uint8_t *m, *q;
+	int len;
+
+	for (m = p - 3; m >= p - SITE_FRONT && m > t->start; m--) {
+		if ((m[0] & 0xfb) != 0x48 || m[1] != 0x89 || (m[2] & 0xc7) != 0xc0)
+			continue;
+		for (q = m + 3; q < p; q += len) {
+			len = simple_length(q, 0);
+			if (!len || (q < m + SITE_JMP && is_target(t, q)))
+				break;
+		}
+		if (q == p && (p >= m + SITE_JMP || !is_target(t, p)))
+			return m;
+	}
+	return NULL;
 }
 
 uint32_t site_bytes(const struct text *t, uint32_t offset)
@@ -177,6 +227,8 @@ static void look(const struct text *t, const uint8_t *p, struct site *site)
 	site->ntail = m ? 0 : tail_length(t, p);
 	if (!m && !site->ntail)
 		m = find_mov(t, p, SITE_FRONT, 0);
+	if (!m && !site->ntail && !is_target(t, p + 2))
+		site->ntail = result_length(t, p + 2);
 	if (m) {
 		site->form = SITE_BEFORE;
 		site->nr = u32(m + 1);
@@ -188,6 +240,9 @@ static void look(const struct text *t, const uint8_t *p, struct site *site)
 	} else if (!memcmp(p - 5, "\x4c\x89\x5c\x24", 4) || !memcmp(p - 5, "\x48\x8b\x44\x24", 4)) {
 		site->form = SITE_BEFORE;
 		site->nlead = 5;
+	} else if ((m = find_copy(t, p))) {
+		site->form = p - m < SITE_JMP ? SITE_OVER : SITE_BEFORE;
+		site->nlead = p - m;
 	} else {
 		m = find_mov(t, p, SITE_FRONT, 1);
 		if (m && hijack_class[u32(m + 1)] == CLASS_HOST)
@@ -207,8 +262,8 @@ unsigned int site_scan(const struct text *t, const uint8_t *from, const uint8_t 
 	/* What is looked at before and after it is to be the text's, too. */
 	if (p < t->start + SITE_FRONT)
 		p = t->start + SITE_FRONT;
-	if (end > t->end - SITE_BYTES)
-		end = t->end - SITE_BYTES;
+	if (end > t->end - SITE_BACK - 1)
+		end = t->end - SITE_BACK - 1;
 	for (; p < end; p += 16) {
 		hits = _mm_movemask_epi8(_mm_and_si128(
 		    _mm_cmpeq_epi8(_mm_loadu_si128((const void *)p), first),

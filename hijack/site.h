@@ -20,11 +20,12 @@ enum site_form {
 	SITE_UNKNOWN,			/* none that can be redirected */
 	SITE_LEAVE,			/* cannot concern the rump kernel */
 	SITE_BEFORE,			/* the jump replaces nlead bytes that end before the instruction */
-	SITE_OVER,			/* ... the instruction and ntail bytes after it */
+	SITE_OVER,			/* ... those, the instruction and ntail bytes after it */
 };
 
-#define SITE_BYTES	48		/* looked at for a site, from SITE_FRONT before it */
-#define SITE_FRONT	32
+#define SITE_FRONT	32		/* bytes that are looked at before a site, ... */
+#define SITE_BACK	16		/* ... and from it on */
+#define SITE_BYTES	(SITE_FRONT + SITE_BACK)
 
 struct site {
 	uint32_t offset;		/* of the instruction from the text's start */

@@ -20,7 +20,7 @@
 #include "hijack.h"
 #include "site.h"
 
-#define MAGIC	0x53504d55		/* "UMPS"; a change of format changes it */
+#define MAGIC	0x54504d55		/* "UMPT"; what is found otherwise than before changes it */
 
 struct head {
 	uint32_t magic, size, n, sum;	/* size of the text, number of sites */

@@ -15,7 +15,6 @@
  *
  * What comes back is checked as what was kept is: the bytes must be there.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
@@ -28,28 +27,9 @@
 
 #include "hijack.h"
 #include "site.h"
+#include "../rumpclient/beside.h"
 
 #define STACK	16384
-
-/* Beside the directory of this library, which may be one of its machine. */
-static int find_program(char *path, size_t size)
-{
-	static const char *const places[] = { "../bin", "../../bin" };
-	const char *slash;
-	unsigned int i;
-	Dl_info us;
-	int n;
-
-	if (!dladdr((void *)(uintptr_t)find_program, &us) || !(slash = strrchr(us.dli_fname, '/')))
-		return 0;
-	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		n = snprintf(path, size, "%.*s/%s/rump_sites", (int)(slash - us.dli_fname),
-		    us.dli_fname, places[i]);
-		if (n < (int)size && host(SYS_access, path, 1 /* X_OK */) == 0)
-			return 1;
-	}
-	return 0;
-}
 
 struct birth {
 	const char *path;
@@ -132,7 +112,8 @@ unsigned int sitehelper_find(const struct text *t, struct site *sites, unsigned 
 	unsigned int n = 0;
 	long memory, p;
 
-	if (host(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) != 0 || !find_program(path, sizeof(path)))
+	if (host(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) != 0 || 
+	    beside(&hijack_state, "rump_sites", path, sizeof(path)) < 0)
 		return 0;
 	memory = host(SYS_memfd_create, "rump-sites", MFD_CLOEXEC);
 	if (memory < 0)

@@ -9,10 +9,10 @@
 
 static int is_right(const struct text *t, const struct site *s)
 {
-	return s->offset >= SITE_FRONT && s->offset + SITE_BYTES < t->end - t->start &&
+	return s->offset >= SITE_FRONT && s->offset + SITE_BACK < t->end - t->start &&
 	    t->start[s->offset] == 0x0f && t->start[s->offset + 1] == 0x05 &&
 	    s->form <= SITE_OVER && s->nr < RUMP_NSYSROWS && s->nlead <= SITE_FRONT &&
-	    s->ntail <= SITE_BYTES - SITE_FRONT - 2 && site_bytes(t, s->offset) == s->bytes;
+	    s->ntail <= SITE_BACK - 2 && site_bytes(t, s->offset) == s->bytes;
 }
 
 int sites_right(const struct text *t, const struct site *sites, unsigned int n)

@@ -18,11 +18,19 @@ REASONS = {
     60: "the end of a thread",
     202: "futex",
     14: "the signal mask",
+    12: "brk",
+    56: "clone(3) itself, which is interposed, and a child that shares memory until its exec",
+}
+# The same at one place: the function, in a file of musl, and the call.
+PLACES = {
+    ("abort", 13): "for the signal that ends the program",
+    ("_init", 7): "of a program that begins",
+    ("faccessat", 0): "of a pipe of its own",
 }
 # The profile of a program that was built for gprof, written at its exit.
 PROFILE = {"_mcleanup", "monstartup", "__monstartup"}
 # Registers that a call may change.
-CALLERS = {"eax", "ecx", "edx", "esi", "edi", "r8d", "r9d", "r10d", "r11d"}
+CALLERS = {"rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11"}
 
 
 def table(top):
@@ -68,26 +76,33 @@ def exports(path):
     return funcs
 
 
+def whole(reg):
+    """The 64 bits of a register that is named by some of them."""
+    if reg in ("al", "ax"):
+        return "rax"
+    if re.match(r"r\d+d$", reg):
+        return reg[:-1]
+    return "r" + reg[1:] if re.match(r"e[a-ds][xpi]$", reg) else reg
+
+
 def number(ins, order, addr):
-    """The call's number, by what was put into eax last before addr; None: not known."""
+    """The call's number, by what was put into rax last before addr; None: not known."""
     i = bisect.bisect_left(order, addr)
-    want = "eax"
+    want = "rax"
     for k in range(i - 1, max(i - 200, -1), -1):
         op, args = ins[order[k]]
-        if want == "eax" and op in ("jmp", "ret") or op == "call" and want in CALLERS:
+        if want == "rax" and op in ("jmp", "ret") or op == "call" and want in CALLERS:
             return None
-        dst = args.rsplit(",", 1)[-1].lstrip("%")
-        wide = "r" + want[1:] if want[0] == "e" else want.rstrip("d")
-        if dst not in (want, wide):
+        if op in ("cmp", "test", "syscall") or whole(args.rsplit(",", 1)[-1].lstrip("%")) != want:
             continue
         m = re.match(r"\$0x([0-9a-f]+),%", args)
         if op.startswith("mov") and m:
             return int(m[1], 16)
-        if op == "xor" and args == "%%%s,%%%s" % (want, want):
+        m = re.match(r"%(\w+),%(\w+)$", args)
+        if op == "xor" and m and m[1] == m[2]:
             return 0
-        m = re.match(r"%(\w+),%", args)
         if op == "mov" and m:
-            want = m[1]
+            want = whole(m[1])
             continue
         return None
     return None
@@ -115,6 +130,12 @@ def main(top, sites_file, path):
     for a in calls - set(sites):
         error("%#x: a system call instruction that was not seen" % a)
     nr = {a: number(ins, order, a) for a in calls}
+    starts = sorted((a, f) for f, a in funcs.items())
+
+    def inside(a):
+        """Functions whose beginning is the last before a."""
+        i = bisect.bisect_right(starts, (a, "~")) - 1
+        return {f for b, f in starts if b == starts[i][0]}
 
     following = dict(zip(order, order[1:]))
     memo = {}
@@ -164,6 +185,8 @@ def main(top, sites_file, path):
                     how.add("patched")
                 continue
             if n in REASONS or (n is not None and n not in interest):
+                continue
+            if any((f, n) in PLACES for f in inside(a)):
                 continue
             if n is None and is_setxid(ins, order, a) or name in PROFILE:
                 continue

@@ -30,9 +30,9 @@ int fuzz(const unsigned char *bytes, size_t len)
 		const uint8_t *p = t.start + s->offset;
 
 		check((char *)t.start >= image && (char *)t.end <= image + len);
-		check(p - t.start >= SITE_FRONT && t.end - p >= SITE_BYTES);
+		check(p - t.start >= SITE_FRONT && t.end - p >= SITE_BACK);
 		check(p[0] == 0x0f && p[1] == 0x05 && s->bytes == site_bytes(&t, s->offset));
-		check(s->nlead <= SITE_FRONT && s->ntail <= SITE_BYTES - SITE_FRONT - 2);
+		check(s->nlead <= SITE_FRONT && s->ntail <= SITE_BACK - 2);
 		check(s->form <= SITE_OVER && s->nr >= -1 && s->nr < RUMP_NSYSROWS);
 	}
 	free(image);

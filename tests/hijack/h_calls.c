@@ -54,6 +54,13 @@ static int64_t now_ms(void)
 	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / MS;
 }
 
+/* Does select(2) leave the time that is left?  musl's function gives the kernel a copy. */
+#ifdef __GLIBC__
+#define SELECT_TELLS	1
+#else
+#define SELECT_TELLS	0
+#endif
+
 /* Two ends of a TCP connection. */
 static void tcp_pair(int s[2])
 {
@@ -219,13 +226,14 @@ static void c_select(void)
 	FD_SET(s[1], &r);
 	FD_SET(pi[0], &r);
 	tv = (struct timeval){ 0, 50000 };
-	need(select(64, &r, NULL, NULL, &tv) == 0 && !FD_ISSET(s[1], &r) && tv.tv_usec == 0);
+	need(select(64, &r, NULL, NULL, &tv) == 0 && !FD_ISSET(s[1], &r));
+	need(!SELECT_TELLS || tv.tv_usec == 0);
 	FD_SET(s[1], &r);
 	FD_SET(pi[0], &r);
 	t = later(s[0], 20);
 	tv = (struct timeval){ 5, 0 };
 	need(select(64, &r, NULL, NULL, &tv) == 1 && FD_ISSET(s[1], &r) && !FD_ISSET(pi[0], &r));
-	need(tv.tv_sec == 4);
+	need(!SELECT_TELLS || tv.tv_sec == 4);
 	pthread_join(t, NULL);
 	eat(s[1]);
 	need(send(s[0], "!", 1, MSG_OOB) == 1);

@@ -29,6 +29,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "musl.h"
+
 #define need(x) do { if (!(x)) failed(__LINE__, #x); } while (0)
 #define fails(e, x) need((x) == -1 && errno == (e))
 

@@ -140,7 +140,7 @@ static void names(void)
 	is("127.0.0.2", AF_UNSPEC, "127.0.0.2");
 	is("::1", AF_UNSPEC, "::1");
 	is("inhosts", AF_UNSPEC, "10.7.7.7");
-	is("ALIAS", AF_INET, "10.7.7.7");
+	is("alias", AF_INET, "10.7.7.7");
 	is("inhosts6", AF_INET6, "fd00::7");
 	is("name.example", AF_UNSPEC, "10.1.2.3");
 	is("name.example", AF_INET6, NULL);

@@ -5,9 +5,12 @@
  *
  *	h_odd CASE [DIR]	DIR is a directory that is empty
  */
+#include <aio.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -17,6 +20,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,6 +28,8 @@
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#include "musl.h"
 
 #define need(e)	do { if (!(e)) { fprintf(stderr, "h_odd.c:%d: %s (errno %d: %s)\n", __LINE__, #e, \
 		    errno, strerror(errno)); exit(1); } } while (0)
@@ -117,7 +123,48 @@ static void c_clone(const char *dir)
 	}
 	ends_well(clone(left_alone, stack + 65536, SIGCHLD | CLONE_VM | CLONE_VFORK, s));
 	need(write(s[0], "x", 1) == 1 && read(s[1], buf, sizeof(buf)) == 1);
+#ifdef __GLIBC__	/* musl's child calls it */
 	fails(clone(NULL, stack, SIGCHLD, s), EINVAL);
+#endif
+}
+
+/* ---- threads with few pages of stack ----------------------------------------------- */
+
+static void *with_few(void *arg)
+{
+	const char *const *names = arg;
+	struct stat st;
+	int f, h, s[2];
+
+	pair(s);
+	f = open(names[0], O_RDWR | O_CREAT, 0600);
+	h = open("/dev/null", O_WRONLY);
+	need(f >= 0 && h >= 0 && pwrite(f, "text", 4, 0) == 4 && stat(names[0], &st) == 0);
+	need(st.st_size == 4 && sendfile(h, f, NULL, 100000) == 4 && sendfile(s[0], f, &(off_t){ 1 }, 9) == 3);
+	need(rename(names[0], names[1]) == 0 && close(f) == 0 && close(h) == 0);
+	close(s[0]);
+	close(s[1]);
+	return arg;
+}
+
+static void c_stack(const char *dir)
+{
+	const char *names[] = { in(dir, "few"), in(dir, "fewer") };
+	struct aiocb cb = { .aio_buf = (char[8]){ 0 }, .aio_nbytes = 8 };
+	pthread_attr_t attr;
+	pthread_t t;
+	void *ret;
+
+	need(pthread_attr_init(&attr) == 0);
+	need(pthread_attr_setstacksize(&attr, sysconf(_SC_THREAD_STACK_MIN)) == 0);
+	need(pthread_create(&t, &attr, with_few, names) == 0);
+	need(pthread_join(t, &ret) == 0 && ret == names);
+	/* Those of POSIX AIO are libc's. */
+	cb.aio_fildes = open(names[1], O_RDONLY);
+	need(cb.aio_fildes >= 0 && aio_read(&cb) == 0);
+	need(aio_suspend((const struct aiocb *[]){ &cb }, 1, NULL) == 0 && aio_return(&cb) == 4);
+	need(!memcmp((const void *)cb.aio_buf, "text", 4) && close(cb.aio_fildes) == 0);
+	need(unlink(names[1]) == 0);
 }
 
 /* ---- another root ------------------------------------------------------------------ */
@@ -367,7 +414,7 @@ int main(int argc, char **argv)
 		{ "clone", c_clone }, { "chroot", c_chroot }, { "limit", c_limit },
 		{ "listen", c_listen }, { "listened", c_listened }, { "epoll", c_epoll },
 		{ "syslog", c_syslog }, { "fdoff", c_fdoff }, { "absent", c_absent },
-		{ "spawn", c_spawn },
+		{ "spawn", c_spawn }, { "stack", c_stack },
 	};
 	size_t i;
 

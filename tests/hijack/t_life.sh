@@ -221,6 +221,7 @@ odd limit
 odd listen
 odd epoll
 odd spawn
+odd stack
 
 # Of the scope: fdoff=, vfs=; and what is answered so that programs do without.
 atf_test_case words cleanup
@@ -257,7 +258,7 @@ syslog_body() {
 syslog_cleanup() { "$B/tools/rump" halt "unix://$PWD/sock" || true; }
 
 atf_init_test_cases() {
-	for t in clone chroot limit listen epoll spawn syslog words exec_keeps shell child_outlives threads image nothing_to_keep programs; do
+	for t in clone chroot limit listen epoll spawn stack syslog words exec_keeps shell child_outlives threads image nothing_to_keep programs; do
 		atf_add_test_case $t
 	done
 }
