@@ -25,6 +25,7 @@ struct parse {
 	size_t room;
 	char *err;
 	size_t errsize;
+	int sysctl;		/* there was a word of this name */
 };
 
 #define BIT(f)	(UINT64_C(1) << (f))
@@ -148,6 +149,7 @@ static int add_vfs(struct parse *p, const char *s, size_t n)
 
 static int set_sysctl(struct parse *p, const char *s, size_t n)
 {
+	p->sysctl = 1;
 	if (is(s, n, "yes"))
 		return add_prefix(p, "sysctl", "/proc/sys", 9, 0);
 	if (is(s, n, "no"))
@@ -246,7 +248,7 @@ static int one_word(struct parse *p, const char *s, size_t n)
 int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char *err,
     size_t errsize)
 {
-	struct parse p = { sc, store, size, err, errsize };
+	struct parse p = { sc, store, size, err, errsize, 0 };
 	const char *comma, *end = s + strlen(s);
 
 	memset(sc, 0, sizeof(*sc));
@@ -256,10 +258,11 @@ int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char 
 			return -1;
 		s = comma ? comma + 1 : end;
 	} while (comma);
-	/* What shows the network goes where the network is, and so does what names its
-	 * resolver. */
+	/* What shows the network, and sets it, goes where the network is, and so does what
+	 * names its resolver. */
 	if (scope_socket(sc, AF_INET, SOCK_STREAM, 0) && (add_prefix(&p, "blanket", "/proc/net", 9, 0) < 0 ||
 	    add_prefix(&p, "blanket", "/sys/class/net", 14, 0) < 0 ||
+	    (!p.sysctl && add_prefix(&p, "sysctl", "/proc/sys/net", 13, 0) < 0) ||
 	    add_prefix(&p, "blanket", "/etc/resolv.conf", 16, 0) < 0))
 		return -1;
 	return 0;

@@ -77,7 +77,7 @@ int scope_set(void)
 	}
 	append(words, given + !*words, strlen(given + !*words), 0);
 	if (scope_parse(words, &parsed, store, sizeof(store), err, sizeof(err)) < 0)
-		die(EXIT_USAGE, "%s", err);
+		die(EXIT_LAUNCH, "%s", err);
 	if (*given && setenv("RUMPHIJACK", words, 1))
 		die(EXIT_LAUNCH, "out of memory");
 	return parsed.outsiders;

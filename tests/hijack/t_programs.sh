@@ -369,9 +369,12 @@ network_body() {
 		atf_check -o match:' 2 received' $remote ping -c 2 -i 0.01 10.9.0.1
 	fi
 	if command -v sysctl >/dev/null; then
-		export RUMPHIJACK=socket=all:nolocal,sysctl=yes
-		atf_check -o match:'= 1' $remote sysctl -w net.ipv4.ip_forward=1
-		atf_check -o match:'= 1' $remote sysctl net.ipv4.ip_forward
+		theirs=$(cat /proc/sys/net/ipv4/ip_default_ttl)
+		atf_check -o match:'= 63' $remote sysctl -w net.ipv4.ip_default_ttl=63
+		atf_check -o match:'= 63' $remote sysctl net.ipv4.ip_default_ttl
+		atf_check -o inline:"$theirs\n" cat /proc/sys/net/ipv4/ip_default_ttl
+		RUMPHIJACK=socket=all:nolocal,sysctl=no atf_check -o match:"= $theirs" \
+		    $remote sysctl net.ipv4.ip_default_ttl
 	fi
 }
 

@@ -199,8 +199,8 @@ bad_input_body() {
 	    $rump run --server "$url" --mount a:/b -- true
 	atf_check $usage match:"^rump: run: --server $url and --embedded" $rump run --server "$url" -e -- true
 	atf_check $usage match:'^rump: --path etc: a path must begin with /' $rump run --path etc -- true
-	atf_check $usage match:'^rump: .*socket=ipx.*not a kind of socket' $rump run --socket ipx -- true
-	atf_check $usage match:'^rump: .*static=dynamic' $rump run --static dynamic -- true
+	atf_check -s exit:127 -e match:'^rump: .*socket=ipx.*not a kind of socket' $rump run --socket ipx -- true
+	atf_check -s exit:127 -e match:'^rump: .*static=dynamic' $rump run --static dynamic -- true
 	atf_check $usage match:'^rump: exec: URL .* is wanted' $rump exec "$url"
 	atf_check -s exit:127 -e match:'^rump: tls:x: not the URL' \
 	    $rump run --server tls:x -- touch started
