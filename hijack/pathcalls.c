@@ -47,8 +47,10 @@ long hijack_chroot(long nr, const long a[6])
 
 	if (ret < 0)
 		return ret;
-	if (w.side == SIDE_HOST)
+	if (w.side == SIDE_HOST) {
+		rumpclient_keep_access();
 		return host(nr, w.path);
+	}
 	if (proc_is_vfork_child())
 		return -EOPNOTSUPP;
 	ret = rump(nr, (long)w.path);

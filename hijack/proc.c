@@ -166,13 +166,15 @@ static void shut_down(void)
  * remove what it had, is not to find it there: what is open is closed before, unless another
  * thread could notice.
  */
+int proc_filtered;
+
 static void close_few(void)
 {
 	struct stat task;
 	int fd, n = 0;
 
 	if (hijack_state <= 0 || rumpclient_is_remote() != 1 || fdmap_top() == 0 ||
-	    proc_is_vfork_child())
+	    proc_filtered || proc_is_vfork_child())
 		return;
 	/* two links, and one for each thread */
 	if (host(SYS_stat, "/proc/self/task", &task) < 0 || task.st_nlink != 3)

@@ -172,6 +172,7 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_absent] = hijack_absent,
 	[HOW_sigaction] = hijack_sigaction,
 	[HOW_rlimit] = hijack_rlimit,
+	[HOW_rights] = hijack_rights,
 };
 
 /* What may not come back, or comes back twice, goes inside by itself where it must. */
@@ -184,6 +185,7 @@ static int stays_outside(int how)
 	case HOW_exec:
 	case HOW_exit:
 	case HOW_sigaction:
+	case HOW_rights:
 		return 1;
 	}
 	return 0;

@@ -10,8 +10,10 @@
  * connections that exist, waiting, memory without PROT_EXEC.  Calls that are the
  * program's, handed on by us, are not on the list: its filter decides.
  *
+ * New threads get their connections by what rumpclient_keep_access() has opened before.
+ *
  * Limits: strict mode leaves no room for rump descriptors; an embedded kernel
- * must have been booted before; a new thread cannot make a new connection.
+ * must have been booted before.
  */
 #include <errno.h>
 #include <link.h>
@@ -34,7 +36,7 @@ static const short allowed[] = {
 };
 #define NALLOWED	(sizeof(allowed) / sizeof(allowed[0]))
 #define MAX_TEXTS	4
-#define MAX_BEGINNING	(2 + 5 * MAX_TEXTS + 1 + NALLOWED + 6)
+#define MAX_BEGINNING	(2 + 5 * MAX_TEXTS + 1 + NALLOWED + 9)
 
 struct texts {
 	struct { uint64_t start, end; } t[MAX_TEXTS];
@@ -90,7 +92,7 @@ static unsigned int begin(struct sock_filter *f, const struct texts *ts)
 	/* From here to "is it on the list", and to the program's own filter. */
 	ours = 2 + 5 * ts->n + 1;
 #define TO(where)	((where) - n - 1)
-	left = ours + NALLOWED + 5;
+	left = ours + NALLOWED + 8;
 	f[n] = (struct sock_filter)LOAD(arch);
 	n++;
 	f[n] = (struct sock_filter)JUMP(BPF_JEQ, AUDIT_ARCH_X86_64, 0, TO(left));
@@ -115,6 +117,12 @@ static unsigned int begin(struct sock_filter *f, const struct texts *ts)
 	n++;
 	for (i = 0; i < NALLOWED; i++, n++)
 		f[n] = (struct sock_filter)JUMP(BPF_JEQ, allowed[i], TO(left - 1), 0);
+	f[n] = (struct sock_filter)JUMP(BPF_JEQ, SYS_prctl, 0, 2);
+	n++;
+	f[n] = (struct sock_filter)LOAD(args[0]);
+	n++;
+	f[n] = (struct sock_filter)JUMP(BPF_JEQ, PR_GET_NAME, TO(left - 1), TO(left));
+	n++;
 	f[n] = (struct sock_filter)JUMP(BPF_JEQ, SYS_mmap, 0, TO(left));
 	n++;
 	f[n] = (struct sock_filter)LOAD(args[2]);
@@ -137,6 +145,8 @@ long hijack_seccomp(long nr, const long a[6])
 	size_t size;
 	long mem, ret;
 
+	rumpclient_keep_access();
+	proc_filtered = 1;
 	if ((unsigned long)theirs < 4096 || (unsigned long)theirs->filter < 4096)
 		return host_pass(nr, a);
 	size = (theirs->len + MAX_BEGINNING) * sizeof(*ours.filter);

@@ -153,19 +153,12 @@ void sp_bell_ready(uint64_t tag)
 	sp_unlock(&c->lock);
 }
 
-static void new_connection(int fd)
+void sp_connected(int fd, const struct ucred *cred)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct rumpuser_sp_chan *c;
-	struct ucred cred;
 	int first;
 
-	if (sp_peer(fd, &cred)) {
-		if (atomic_fetch_add(&sp_server.rejected, 1) < 100)
-			rumpuser_warn("a client of another user (uid %u) is refused", cred.uid);
-		strange_hang_up(fd);
-		return;
-	}
 	if (__atomic_load_n(&sp_server.half.n, __ATOMIC_RELAXED) >= HALF_MAX)
 		half_expire(1);
 	c = slot_get();
@@ -175,7 +168,7 @@ static void new_connection(int fd)
 	}
 	sp_lock(&c->lock);
 	c->fd = fd;
-	c->cred = cred;
+	c->cred = *cred;
 	c->since = rumpuser_clock_mono();
 	c->state = HALF;
 	sp_lock(&sp_server.lock);
@@ -189,6 +182,19 @@ static void new_connection(int fd)
 		chan_free(c);
 	else
 		sp_unlock(&c->lock);
+}
+
+static void new_connection(int fd)
+{
+	struct ucred cred;
+
+	if (sp_peer(fd, &cred) == 0) {
+		sp_connected(fd, &cred);
+		return;
+	}
+	if (atomic_fetch_add(&sp_server.rejected, 1) < 100)
+		rumpuser_warn("a client of another user (uid %u) is refused", cred.uid);
+	strange_hang_up(fd);
 }
 
 /* No descriptor is left: the one kept for this case lets us refuse the client,

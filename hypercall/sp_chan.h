@@ -34,7 +34,7 @@ enum state {
 	HALF,		/* connected, no HELLO yet */
 	QUEUED,		/* waits for rumpuser_sp_accept() */
 	OWNED,		/* the kernel's */
-	CONTROL,	/* ours: halt */
+	CONTROL,	/* ours: halt, or an usher */
 };
 
 struct rumpuser_sp_chan {
@@ -128,5 +128,10 @@ extern struct sp_server {
 void sp_tell_program(void);
 /* c, which is locked, is answered by rumpuser_sp_halt_done(). */
 void sp_want_halt(struct rumpuser_sp_chan *c);
+/*
+ * fd is a connection of a client, whoever cred says; it is taken over.  May be called with the
+ * lock of another channel held, which is CONTROL.
+ */
+void sp_connected(int fd, const struct ucred *cred);
 
 #endif

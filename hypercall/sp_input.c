@@ -55,6 +55,12 @@ static const char *hello(struct rumpuser_sp_chan *c, struct buf *b)
 	case RUMP_SP_FORK:
 	case RUMP_SP_EXEC:
 		break;
+	case RUMP_SP_USHER:
+		if (h->hdr.flags & RUMP_SP_F_RELAYED) {
+			hello_refuse(c, reqno, -EOPNOTSUPP);
+			return "an usher of another host";
+		}
+		/* fallthrough */
 	case RUMP_SP_CONTROL:
 		c->state = CONTROL;
 		hello_refuse(c, reqno, 0);
@@ -102,8 +108,28 @@ void chan_reply(struct rumpuser_sp_chan *c, uint64_t reqno, int64_t ret)
 	host(SYS_sendto, c->fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }
 
-static const char *control(struct rumpuser_sp_chan *c, const struct rump_sp_hdr *hdr)
+/* Who has the usher may bring connections: who made them is for the records only. */
+static const char *show_in(struct rumpuser_sp_msg *msg)
 {
+	struct ucred cred;
+	int fd = msg->fd;
+
+	msg->fd = -1;
+	if (!strange_is_stream(fd)) {
+		strange_close(fd);
+		return "SHOW_IN of what is no connection";
+	}
+	sp_peer(fd, &cred);
+	sp_connected(fd, &cred);
+	return NULL;
+}
+
+static const char *control(struct rumpuser_sp_chan *c, struct rumpuser_sp_msg *msg)
+{
+	const struct rump_sp_hdr *hdr = msg->hdr;
+
+	if (((const struct rump_sp_hello *)c->hello->data)->kind == RUMP_SP_USHER)
+		return hdr->type == RUMP_SP_SHOW_IN ? show_in(msg) : "an usher takes SHOW_IN only";
 	if (hdr->type != RUMP_SP_HALT)
 		return "a control connection takes HALT only";
 	if (!atomic_load(&sp_server.may_halt) || !rumpuser_sp_is_owner(c)) {
@@ -150,9 +176,9 @@ static const char *deliver(struct rumpuser_sp_chan *c, struct buf *b)
 	} else if (hdr->type == RUMP_SP_GOODBYE) {
 		chan_eof(c);
 	} else if (c->state == CONTROL) {
-		why = control(c, hdr);
-	} else if (hdr->type == RUMP_SP_HALT) {
-		why = "HALT from a process";
+		why = control(c, &b->msg);
+	} else if (hdr->type == RUMP_SP_HALT || hdr->type == RUMP_SP_SHOW_IN) {
+		why = "HALT or SHOW_IN from a process";
 	} else if (hdr->type == RUMP_SP_INTERRUPT) {
 		chan_event(c, RUMPUSER_SP_INTR, hdr->reqno);
 	} else if (c->queued >= QUEUE) {

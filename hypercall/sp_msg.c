@@ -39,6 +39,7 @@ static int limits(unsigned int type, size_t *min, size_t *max)
 	case RUMP_SP_HALT:
 	case RUMP_SP_GOODBYE:
 	case RUMP_SP_STOCK:
+	case RUMP_SP_SHOW_IN:
 		*min = *max = sizeof(struct rump_sp_hdr);
 		return 1;
 	}
@@ -175,6 +176,8 @@ static const char *check_body(const struct rump_sp_hdr *hdr, unsigned int nfds)
 		break;
 	case RUMP_SP_STOCK:
 		return nfds ? NULL : "a STOCK of nothing";
+	case RUMP_SP_SHOW_IN:
+		return nfds == 1 ? NULL : "a SHOW_IN of other than one connection";
 	}
 	return why ? why : nfds ? "descriptors beside a message that takes none" : NULL;
 }

@@ -50,6 +50,7 @@ void remote_on_lost(void (*fn)(void));
 void remote_interrupt(void);
 /* Our channel with number fd gets another one; fd is closed. */
 int remote_move_fd(int fd);
+void remote_keep_access(int shared);
 
 /* The process is the server's at url that cookie names; this thread opens a channel. */
 int remote_take(const char *url, const struct rump_sp_cookie *cookie);
@@ -125,7 +126,7 @@ void ownfd_close(int fd);
 int ownfd_is(int fd);
 /* A copy of our fd elsewhere; the old number is not ours any more, and open. */
 int ownfd_dup(int fd);
-/* In the child of a fork: closes all. */
-void ownfd_forget(void);
+/* In the child of a fork: closes all but one (or -1). */
+void ownfd_forget(int but);
 
 #endif

@@ -55,7 +55,21 @@ const char *server_refusal(int error)
 	return strerror(error);
 }
 
-int server_connect(int shared)
+static int out_of_the_way(int fd, int shared)
+{
+	long new;
+
+	if (!shared)
+		return ownfd_take(fd);
+	/* Of the program's numbers only those below count, as long as it lives. */
+	new = host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, SHARED_BASE);
+	if (new < 0)
+		return fd;
+	host(SYS_close, fd);
+	return new;
+}
+
+int server_connect_by_name(int shared)
 {
 	struct timespec nap = { .tv_nsec = 10000000 };
 	long fd, r = 0;
@@ -74,14 +88,14 @@ int server_connect(int shared)
 		host(SYS_close, fd);
 		return r;
 	}
-	if (!shared)
-		return ownfd_take(fd);
-	/* Of the program's numbers only those below count, as long as it lives. */
-	r = host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, SHARED_BASE);
-	if (r < 0)
-		return fd;
-	host(SYS_close, fd);
-	return r;
+	return out_of_the_way(fd, shared);
+}
+
+int server_connect(int shared)
+{
+	int fd = usher_connect();
+
+	return fd < 0 ? server_connect_by_name(shared) : out_of_the_way(fd, shared);
 }
 
 static int mismatch(const struct rump_sp_hello_reply *r)
@@ -90,7 +104,7 @@ static int mismatch(const struct rump_sp_hello_reply *r)
 	    r->version == RUMP_SP_VERSION &&
 	    !strncmp(r->machine, RUMP_SP_MACHINE, sizeof(r->machine)))
 		return 0;
-	client_warn("%s: server: %.8s version %u, machine %.16s, kernel %.64s; client: %s "
+	client_warn("%s: server: %.7s version %u, machine %.16s, kernel %.64s; client: %s "
 	    "version %u, machine %s", server.url, r->magic, r->version, r->machine, r->release,
 	    "RUMP-SP", RUMP_SP_VERSION, RUMP_SP_MACHINE);
 	return 1;

@@ -3,8 +3,8 @@
  * exec.c - a program that executes another one stays the same process of the server.
  *
  * It leaves an open connection to the new image, the heir (rump_sp.h), whose number
- * is in the environment beside the process id that it is meant for and the server's
- * url.  No secret is in there: the descriptor itself is the right to the session.
+ * is in the environment beside the usher's (usher.c), the process id that they are meant for and
+ * the server's url.  No secret is in there: the descriptor itself is the right to the session.
  * A program that is executed in between and knows nothing of all this keeps the
  * connection open, and so the process in the server alive.
  *
@@ -104,13 +104,15 @@ int remote_preexec(int shared, struct rumpclient_exec *x)
 		err = server_hello(x->heir, RUMP_SP_EXEC, &cookie, &r);
 	if (err >= 0)
 		err = host(SYS_fcntl, x->heir, F_SETFD, 0);
+	if (err >= 0 && usher_fd() >= 0)
+		err = host(SYS_fcntl, usher_fd(), F_SETFD, 0);
 	if (err < 0) {
 		remote_exec_cancel(shared, x);
 		return err;
 	}
 	snprintf(x->store[0], sizeof(x->store[0]), "RUMP_SERVER=%s", server_url());
-	snprintf(x->store[1], sizeof(x->store[1]), "%s=%d:%d:%s", variable, x->heir,
-	    (int)host(SYS_getpid, 0), server_url());
+	snprintf(x->store[1], sizeof(x->store[1]), "%s=%d:%d:%d:%s", variable, x->heir,
+	    usher_fd(), (int)host(SYS_getpid, 0), server_url());
 	x->env[0] = x->store[0];
 	x->env[1] = x->store[1];
 	return 0;
@@ -129,6 +131,8 @@ void remote_exec_cancel(int shared, const struct rumpclient_exec *x)
 		else
 			ownfd_close(fds[i]);
 	}
+	if (usher_fd() >= 0)
+		host(SYS_fcntl, usher_fd(), F_SETFD, FD_CLOEXEC);
 	if (!shared)
 		atomic_store(&leaving, 0);
 }
@@ -137,15 +141,23 @@ void remote_exec_init(void)
 {
 	const char *value = getenv(variable);
 	char comm[16] = "";
-	int fd, pid, at = 0;
+	int fd, usher, pid, at = 0;
 
 	atomic_store(&leaving, 0);
 	if (!value)
 		return;
-	if (sscanf(value, "%d:%d:%n", &fd, &pid, &at) >= 2 && at && pid == host(SYS_getpid, 0)) {
+	if (sscanf(value, "%d:%d:%d:%n", &fd, &usher, &pid, &at) >= 3 && at &&
+	    pid == host(SYS_getpid, 0)) {
 		if (strcmp(value + at, server_url())) {
 			host(SYS_close, fd);
-		} else if (session_continue(fd) == 0) {
+			if (usher >= 0)
+				host(SYS_close, usher);
+			unsetenv(variable);
+			return;
+		}
+		if (usher >= 0)
+			usher_inherit(usher);
+		if (session_continue(fd) == 0) {
 			host(SYS_prctl, PR_GET_NAME, comm, 0, 0, 0);
 			remote_syscall(SYS_prctl, (const long[6]){ PR_SET_NAME, (long)comm }, -1,
 			    NULL);

@@ -102,7 +102,7 @@ void ownfd_close(int fd)
 	host(SYS_close, fd);
 }
 
-void ownfd_forget(void)
+void ownfd_forget(int but)
 {
 	unsigned int i;
 	uint64_t w;
@@ -110,6 +110,9 @@ void ownfd_forget(void)
 	atomic_store(&limit_lock, 0);
 	for (i = 0; i < FD_MAX / BITS; i++) {
 		for (w = atomic_exchange(&ours[i], 0); w; w &= w - 1)
-			host(SYS_close, i * BITS + __builtin_ctzll(w));
+			if ((int)(i * BITS + __builtin_ctzll(w)) != but)
+				host(SYS_close, i * BITS + __builtin_ctzll(w));
 	}
+	if (but >= 0)
+		mark(but);
 }

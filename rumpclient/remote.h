@@ -64,6 +64,8 @@ const char *server_refusal(int error);
  * descriptors is not written; then the number is not ours, and to be closed as such.
  */
 int server_connect(int shared);
+/* The same, by the server's name only, also where there is an usher. */
+int server_connect_by_name(int shared);
 int server_hello(int fd, enum rump_sp_kind kind, const struct rump_sp_cookie *cookie,
     struct rump_sp_hello_reply *r);
 int server_reply(int fd, struct rump_sp_hello_reply *r);
@@ -172,6 +174,19 @@ void stock_drop(struct chan *c);
 int stock_move(struct chan *c, int fd);
 /* In the child of a fork: the descriptors are closed already. */
 void stock_forget(struct chan *c);
+
+/* ---- usher.c: who may not connect any more --------------------------------------------------- */
+
+/* The usher's number, or -1.  In a vfork child: also the one that it has made itself. */
+int usher_fd(void);
+/* In the child of a fork: the same, and who else had one is forgotten. */
+int usher_forked(void);
+/* A new connection by it, close-on-exec; -errno: none, or it is of no use. */
+int usher_connect(void);
+/* The usher of what executed us; fd is taken over. */
+void usher_inherit(int fd);
+/* As remote_move_fd(): 0: it was the usher, and is elsewhere now; 1: it was not; -errno. */
+int usher_move(int fd);
 
 /* ---- exec.c ---------------------------------------------------------------------------- */
 

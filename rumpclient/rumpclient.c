@@ -399,6 +399,12 @@ int rumpclient_owns_fd(int fd)
 	return ownfd_is(fd) || embedded_owns_fd(fd);
 }
 
+void rumpclient_keep_access(void)
+{
+	if (mode == REMOTE)
+		remote_keep_access(client_is_shared());
+}
+
 int rumpclient_move_fd(int fd)
 {
 	return ownfd_is(fd) ? remote_move_fd(fd) : 0;

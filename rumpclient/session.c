@@ -335,8 +335,10 @@ int remote_move_fd(int fd)
 	atomic_int *number;
 	struct chan *c;
 	unsigned int i;
-	int new;
+	int new = usher_move(fd);
 
+	if (new <= 0)
+		return new;
 	for (i = 0; i < CHANS_MAX; i++) {
 		c = atomic_load(&chans[i]);
 		if (!c)
@@ -503,7 +505,7 @@ void remote_forget(void)
 	unsigned int i;
 
 	memset(chans, 0, sizeof(chans));
-	ownfd_forget();
+	ownfd_forget(usher_forked());
 	if (atomic_fetch_add(&session.gen, 1) + 1 == 0)
 		atomic_store(&session.gen, 1);
 	atomic_store(&session.joining, 0);

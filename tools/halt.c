@@ -41,7 +41,7 @@ int rump_halt(const char *url)
 		die(1, "%s: the rump_server has refused the connection", url);
 	if (memcmp(hr.magic, RUMP_SP_MAGIC, sizeof(hr.magic)) ||
 	    hr.version != RUMP_SP_VERSION || hr.error == -EPROTO)
-		die(1, "%s: server: %.8s version %u, machine %.16s, kernel %.64s; client: "
+		die(1, "%s: server: %.7s version %u, machine %.16s, kernel %.64s; client: "
 		    "RUMP-SP version %u, machine %s", url, hr.magic, hr.version, hr.machine,
 		    hr.release, RUMP_SP_VERSION, RUMP_SP_MACHINE);
 	if (hr.error)

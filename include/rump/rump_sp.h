@@ -29,6 +29,11 @@
  * by the new image.  If execve(2) fails, the heir is closed, and nothing has happened.
  * In between, the server closes what is close-on-exec.
  *
+ * Usher.  A process that is about to give up what connecting needs (setuid(2), chroot(2)) opens
+ * a connection of kind USHER.  Whoever has that can go on making connections: one end of a
+ * socket pair, brought by SHOW_IN, is served like one that was made to the server's socket.
+ * Children and the next image inherit it; the descriptor is the right to come in.
+ *
  * A request carries the memory that its call is about to read, and names what
  * the call may write, as segments of the client's address space; the server
  * works on its private copy of the message.  What no segment covers is fetched
@@ -76,6 +81,7 @@ enum rump_sp_type {
 	RUMP_SP_HALT		= 9,	/* control connections; answered by REPLY */
 	RUMP_SP_GOODBYE		= 10,	/* orderly end; no answer */
 	RUMP_SP_STOCK		= 11,	/* far ends for calls to come; answered by REPLY */
+	RUMP_SP_SHOW_IN		= 12,	/* ushers; brings 1 descriptor; no answer */
 	/* server to client */
 	RUMP_SP_HELLO_REPLY	= 65,
 	RUMP_SP_REPLY		= 66,
@@ -108,6 +114,7 @@ enum rump_sp_kind {
 	RUMP_SP_FORK	= 3,	/* the child that PREFORK made (cookie from there) */
 	RUMP_SP_EXEC	= 4,	/* the next image of the process that cookie names */
 	RUMP_SP_CONTROL	= 5,	/* no process: only HALT */
+	RUMP_SP_USHER	= 6,	/* no process: only SHOW_IN; not through a relay */
 };
 
 /*
@@ -253,7 +260,7 @@ struct rump_sp_copy_reply {
 };
 
 /*
- * INTERRUPT, HALT, GOODBYE, PREFORK, RING and STOCK are a header.  The descriptors that come
+ * INTERRUPT, HALT, GOODBYE, PREFORK, RING, STOCK and SHOW_IN are a header.  The descriptors that come
  * with STOCK have the numbers 0, 1, ... from then on; what the channel had before is closed.
  */
 

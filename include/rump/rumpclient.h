@@ -183,6 +183,13 @@ int rumpclient_owns_fd(int fd);
 /* Moves the library's own descriptors out of the way of fd (dup2, fdoff). */
 int rumpclient_move_fd(int fd);
 
+/*
+ * The process is about to give up what it needs to connect to its server: it becomes another
+ * user, changes its root or installs a filter for system calls.  Its threads, children and next
+ * image remain clients.  Not with a server on another host.
+ */
+void rumpclient_keep_access(void);
+
 #ifdef __cplusplus
 }
 #endif

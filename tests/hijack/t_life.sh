@@ -223,6 +223,35 @@ odd epoll
 odd spawn
 odd stack
 
+# Servers that become another user, or change their root.  That user sees the program, the
+# library and nothing else of this test.
+drop() {
+	atf_test_case "drop_$1" cleanup
+	eval "drop_${1}_body() {
+		[ \$(id -u) = 0 ] || atf_skip 'becoming another user needs root'
+		cp -L '$B'/lib/*.so* '$B/tests/hijack/h_drop' .
+		mkdir empty
+		chmod -R a+rX .
+		d=\$PWD
+		while [ \$d != / ]; do
+			d=\$(dirname \$d)
+			setpriv --reuid=65534 --regid=65534 --clear-groups test -x \$d || chmod a+x \$d
+		done
+		atf_check ./h_drop $1
+		export LD_LIBRARY_PATH=\$PWD
+		lib=LD_PRELOAD=\$PWD/librumphijack.so
+		[ '$1' = filter ] || atf_check timeout 60 env \$lib RUMP_TEST_MARK=\$PWD ./h_drop $1
+		atf_check -o ignore '$B/server/rump_server' unix://\$PWD/sock
+		atf_check timeout 60 env \$lib RUMP_SERVER=unix://\$PWD/sock ./h_drop $1
+	}
+	drop_${1}_cleanup() { end_keepers; '$B/tools/rump' halt unix://\$PWD/sock || true; }"
+}
+drop user
+drop threads
+drop root
+drop vfork
+drop filter
+
 # Of the scope: fdoff=, vfs=; and what is answered so that programs do without.
 atf_test_case words cleanup
 words_body() {
@@ -258,7 +287,7 @@ syslog_body() {
 syslog_cleanup() { "$B/tools/rump" halt "unix://$PWD/sock" || true; }
 
 atf_init_test_cases() {
-	for t in clone chroot limit listen epoll spawn stack syslog words exec_keeps shell child_outlives threads image nothing_to_keep programs; do
+	for t in drop_user drop_threads drop_root drop_vfork drop_filter clone chroot limit listen epoll spawn stack syslog words exec_keeps shell child_outlives threads image nothing_to_keep programs; do
 		atf_add_test_case $t
 	done
 }

@@ -205,7 +205,8 @@ exports_body() {
 	{
 		sed -n 's/^[FA](\([^,]*\),.*/\1/p' "$TOP/hijack/wrappers.def"
 		printf '%s\n' __asan_default_options __tsan_default_options __clone __fdelt_chk __fdelt_warn __sysv_signal __vfork bsd_signal clone \
-		    daemon fork forkpty io_submit pthread_create sigaction signal ssignal sysv_signal vfork
+		    daemon fork forkpty initgroups io_submit pthread_create setegid seteuid setgid setgroups setregid \
+		    setresgid setresuid setreuid setuid sigaction signal ssignal sysv_signal vfork
 	} | sort >expected
 	nm -D --defined-only "$B/hijack/librumphijack.so" | sed 's/.* //' | sort >names
 	atf_check diff expected names

@@ -483,6 +483,109 @@ ATF_TC_BODY(no_halt_by_others, tc)
 	check_server();
 }
 
+/* SHOW_IN with n descriptors, all of them fd. */
+static int show_in(int usher, int fd, unsigned int n)
+{
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(2 * sizeof(int))] = "";
+	struct rump_sp_hdr q = { .len = sizeof(q), .type = RUMP_SP_SHOW_IN, .nfds = n };
+	struct iovec iov = { &q, sizeof(q) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cm;
+
+	if (n) {
+		mh.msg_control = ctl;
+		mh.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		cm = CMSG_FIRSTHDR(&mh);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(n * sizeof(int));
+		for (unsigned int i = 0; i < n; i++)
+			memcpy((int *)CMSG_DATA(cm) + i, &fd, sizeof(int));
+	}
+	return sendmsg(usher, &mh, MSG_NOSIGNAL) == sizeof(q);
+}
+
+/* Our end of a connection that the usher has brought, on which HELLO was said; r: its answer. */
+static int brought(int usher, enum rump_sp_kind kind, struct rump_sp_hello_reply *r)
+{
+	struct rump_sp_hello h;
+	int pair[2];
+
+	raw_hello(&h, kind);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || !show_in(usher, pair[1], 1) ||
+	    close(pair[1]) || send(pair[0], &h, sizeof(h), MSG_NOSIGNAL) != sizeof(h) ||
+	    !raw_read(pair[0], r, sizeof(*r)))
+		return -1;
+	return pair[0];
+}
+
+/* Who has an usher can bring connections by it, whoever he is, and nothing else. */
+ATF_TC(usher);
+ATF_TC_HEAD(usher, tc)
+{
+	atf_tc_set_md_var(tc, "require.user", "root");
+}
+ATF_TC_BODY(usher, tc)
+{
+	struct rump_sp_hdr halt = { .len = sizeof(halt), .type = RUMP_SP_HALT, .reqno = 1 };
+	struct rump_sp_hello_reply r;
+	struct rump_sp_reply reply;
+	int usher, fd, p[2], udp;
+	char buf[256];
+	size_t n;
+
+	server_start();
+	usher = raw_client(RUMP_SP_USHER, NULL, &r);
+	ATF_REQUIRE_EQ(r.error, 0);
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			CHILD_CHECK(setresuid(12345, 12345, 12345) == 0);
+			fd = brought(usher, RUMP_SP_GUEST, &r);
+			CHILD_CHECK(fd >= 0 && r.error == 0);
+			n = raw_request(buf, SYS_getpid, NULL);
+			CHILD_CHECK(send(fd, buf, n, MSG_NOSIGNAL) == (ssize_t)n);
+			CHILD_CHECK(raw_read(fd, &reply, sizeof(reply)) && reply.ret == r.pid);
+			fd = brought(usher, RUMP_SP_USHER, &r);
+			CHILD_CHECK(fd >= 0 && r.error == 0);
+			CHILD_CHECK(brought(fd, RUMP_SP_GUEST, &r) >= 0 && r.error == 0);
+			/* another's, as far as the server's end is concerned */
+			fd = brought(usher, RUMP_SP_CONTROL, &r);
+			CHILD_CHECK(fd >= 0 && send(fd, &halt, sizeof(halt), MSG_NOSIGNAL) > 0);
+			CHILD_CHECK(raw_read(fd, &reply, sizeof(reply)) && reply.ret == -EPERM);
+			_exit(0);
+		}
+		reap(pid);
+	}
+	/* what is no connection */
+	ATF_REQUIRE_EQ(pipe(p), 0);
+	udp = socket(AF_UNIX, SOCK_DGRAM, 0);
+	const int wrong[] = { p[0], p[1], udp, open("/dev/null", O_RDWR) };
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		fd = raw_client(RUMP_SP_USHER, NULL, &r);
+		ATF_REQUIRE(show_in(fd, wrong[i], 1));
+		ATF_CHECK(raw_ended(fd));
+		close(fd);
+	}
+	/* none, and two; a process; and what else a CONTROL connection may ask */
+	for (int i = 0; i < 4; i++) {
+		fd = raw_client(i == 2 ? RUMP_SP_GUEST : RUMP_SP_USHER, NULL, &r);
+		ATF_REQUIRE(i == 3 ? send(fd, &halt, sizeof(halt), MSG_NOSIGNAL) > 0 :
+		    show_in(fd, p[0], i == 0 ? 0 : i == 1 ? 2 : 1));
+		ATF_CHECK_MSG(raw_ended(fd), "%d", i);
+		close(fd);
+	}
+	/* both ends of one pair, and a socket that is not connected, are strange, and harm nobody */
+	ATF_REQUIRE_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
+	ATF_REQUIRE(show_in(usher, p[0], 1) && show_in(usher, p[1], 1));
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	ATF_REQUIRE(show_in(usher, fd, 1));
+	check_server();
+	ATF_CHECK(brought(usher, RUMP_SP_GUEST, &r) >= 0 && r.error == 0);
+}
+
 /*
  * A network link is a piece of the host: its networks, and files that the server may write.
  * Strangers see the links that there are, and neither make nor remove any.
@@ -552,6 +655,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, memory_limit);
 	ATF_TP_ADD_TC(tp, other_users);
 	ATF_TP_ADD_TC(tp, no_halt_by_others);
+	ATF_TP_ADD_TC(tp, usher);
 	ATF_TP_ADD_TC(tp, links);
 	ATF_TP_ADD_TC(tp, server_itself);
 	return atf_no_error();
