@@ -7,9 +7,9 @@
  *
  *  - Calls that would follow a pointer of the client's outside of uaccess.c, or that
  *    speak of the memory or the end of a process that is elsewhere, do not exist
- *    (elsewhere).  That includes mmap(): as a client's mm has no areas, everything
- *    that pins user pages (O_DIRECT, vmsplice, AF_ALG, MSG_ZEROCOPY, /proc/PID/mem)
- *    finds none and gives EFAULT.
+ *    (elsewhere).  That includes mmap(): as a client's mm has no areas, what pins user
+ *    pages finds none (/proc/PID/mem: EFAULT) or gets copies, which uaccess.c makes
+ *    (direct.c, userpages.c).
  *  - Calls that load code into the kernel, look into other processes or end the
  *    machine do not exist either, and their capabilities are gone: only those for
  *    networks, mounts and files stay.  A client cannot exec here, so they never
