@@ -6,17 +6,21 @@
  * is carried out before io_submit(2) returns, and then given to the host as one on a device
  * that has the same result, by the same struct iocb: a write of as many bytes to /dev/null,
  * of which the host reads none.  So its event comes with all others, in its context, with the
- * program's words in it, to its eventfd.  A full disk is /dev/full; any other error is that of
- * io_submit(), if the request is its first.
+ * program's words in it, to its eventfd.  For the errors that a disk or O_DIRECT gives there is
+ * something of the host that fails so, too; any other error is that of io_submit(), if the request
+ * is its first.
  *
  * glibc's aio_read(3) and its family are threads, whose calls are seen as all are.  libaio has
  * system call instructions of its own: its functions are interposed.
  *
- * Limit: of requests on rump descriptors, reads, writes and syncs: IOCB_CMD_POLL is EINVAL.
+ * Limits: of requests on rump descriptors, reads, writes and syncs: IOCB_CMD_POLL is EINVAL.  They
+ * are done one after the other.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -24,14 +28,24 @@
 
 #define EXPORT	__attribute__((visibility("default")))
 
+/* What io_submit() itself refuses: 0, -EINVAL. */
+static long check(const struct iocb *cb)
+{
+	switch (cb->aio_lio_opcode) {
+	case IOCB_CMD_PREAD: case IOCB_CMD_PWRITE: case IOCB_CMD_PREADV: case IOCB_CMD_PWRITEV:
+		return (long)cb->aio_offset < 0 ? -EINVAL : 0;
+	case IOCB_CMD_FSYNC: case IOCB_CMD_FDSYNC:
+		return 0;
+	}
+	return -EINVAL;
+}
+
 /* The request on rump descriptor rfd: its result. */
 static long carry_out(const struct iocb *cb, int rfd)
 {
 	long flags = cb->aio_rw_flags, buf = cb->aio_buf, n = cb->aio_nbytes, off = cb->aio_offset;
 	struct iovec iov = { (void *)buf, n };
 
-	if (off < 0)
-		return -EINVAL;
 	switch (cb->aio_lio_opcode) {
 	case IOCB_CMD_PREAD:
 		return rump(SYS_preadv2, rfd, (long)&iov, 1, off, off >> 32, flags);
@@ -43,10 +57,9 @@ static long carry_out(const struct iocb *cb, int rfd)
 		return rump(SYS_pwritev2, rfd, buf, n, off, off >> 32, flags);
 	case IOCB_CMD_FSYNC:
 		return rump(SYS_fsync, rfd);
-	case IOCB_CMD_FDSYNC:
+	default:
 		return rump(SYS_fdatasync, rfd);
 	}
-	return -EINVAL;
 }
 
 /* The same on what has no offsets. */
@@ -64,24 +77,58 @@ static long carry_out_there(const struct iocb *cb, int rfd)
 	}
 }
 
+/* A terminal that nobody is at any more: it is EIO. */
+static long lost_terminal(void)
+{
+	long fd = host(SYS_open, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0), other = fd;
+	int locked = 0;
+
+	if (fd >= 0 && (other = host(SYS_ioctl, fd, TIOCSPTLCK, &locked)) == 0)
+		other = host(SYS_ioctl, fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (other >= 0)
+		host(SYS_close, other);
+	else if (fd >= 0)
+		host(SYS_close, fd);
+	return other < 0 ? other : fd;
+}
+
+/* Makes cb a request of the host, on a descriptor that is returned, with that result. */
+static long disguise(struct iocb *cb, long result)
+{
+	const int eflags = EFD_CLOEXEC | EFD_NONBLOCK;
+
+	cb->aio_lio_opcode = result < 0 ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE;
+	cb->aio_nbytes = result < 0 ? 8 : result;
+	cb->aio_buf = (uintptr_t)cb;		/* not touched */
+	cb->aio_offset = 0;
+	cb->aio_rw_flags = 0;
+	switch (result) {
+	case -EINVAL:				/* too short for an eventfd */
+		cb->aio_nbytes = 1;
+		return host(SYS_eventfd2, 0, eflags);
+	case -EFAULT:
+		cb->aio_buf = 0;
+		return host(SYS_eventfd2, 1, eflags);
+	case -EAGAIN:				/* nothing to read */
+		return host(SYS_eventfd2, 0, eflags);
+	case -EIO:
+		return lost_terminal();
+	}
+	return result < 0 ? result : host(SYS_open, "/dev/null", O_WRONLY | O_CLOEXEC, 0);
+}
+
 /* Gives the host a request with that result, by the same struct; as io_submit(). */
 static long complete(long ctx, struct iocb *cb, long result)
 {
 	struct iocb was = *cb;
-	long fd, ret;
+	long fd = disguise(cb, result), ret = fd;
 
-	fd = host(SYS_open, result == -ENOSPC ? "/dev/full" : "/dev/null", O_WRONLY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return fd;
-	cb->aio_lio_opcode = IOCB_CMD_PWRITE;
-	cb->aio_fildes = fd;
-	cb->aio_nbytes = result < 0 ? 1 : result;
-	cb->aio_buf = (uintptr_t)cb;		/* not read */
-	cb->aio_offset = 0;
-	cb->aio_rw_flags = 0;
-	ret = host(SYS_io_submit, ctx, 1, &cb);
+	if (fd >= 0) {
+		cb->aio_fildes = fd;
+		ret = host(SYS_io_submit, ctx, 1, &cb);
+		host(SYS_close, fd);
+	}
 	*cb = was;
-	host(SYS_close, fd);
 	return ret;
 }
 
@@ -92,10 +139,13 @@ static long submit_one(long ctx, struct iocb *cb)
 
 	if (rfd < 0)
 		return host(SYS_io_submit, ctx, 1, &cb);
+	ret = check(cb);
+	if (ret < 0)
+		return ret;
 	ret = carry_out(cb, rfd);
 	if (ret == -ESPIPE)
 		ret = carry_out_there(cb, rfd);
-	return ret < 0 && ret != -ENOSPC ? ret : complete(ctx, cb, ret);
+	return complete(ctx, cb, ret);
 }
 
 long hijack_aio(long nr, const long a[6])

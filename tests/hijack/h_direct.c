@@ -141,6 +141,7 @@ static void test_calls(void)
 	struct iovec v[40];
 	struct stat st;
 	off_t off = 8192;
+	long n;
 
 	need(fstat(d, &st) == 0);
 	fill(a, SIZE, 6);
@@ -163,6 +164,8 @@ static void test_calls(void)
 	need(in_aio(d, IOCB_CMD_PWRITE, a + 4096, 8192, 16384) == 8192);
 	need(in_aio(d, IOCB_CMD_PREAD, b, 16384, 12288) == 16384 && !memcmp(b + 4096, a + 4096, 8192));
 	need(pread(f, b, 8192, 16384) == 8192 && !memcmp(b, a + 4096, 8192));
+	need(in_aio(d, IOCB_CMD_PREAD, NULL, 4096, 0) == -EFAULT);
+	need((n = in_aio(d, IOCB_CMD_PREAD, b, 100, 0)) == -EINVAL || n == 100);
 	/* from a pipe's point of view it is a file as any other */
 	need(pipe(p) == 0 && pwrite(d, a, 16384, 0) == 16384);
 	need(sendfile(p[1], d, &off, 4096) == 4096 && read(p[0], b, 4096) == 4096);
@@ -181,7 +184,23 @@ static void test_calls(void)
 		need(pwrite(d, a, 4096, 0) == 4096 && fstat(d, &st) == 0 && st.st_size == 12288);
 		need(pread(d, b, 4096, 8192) == 4096 && !memcmp(a, b, 4096));
 	}
+	if (S_ISBLK(st.st_mode)) {
+		need((off = lseek(d, 0, SEEK_END)) > SIZE && pwrite(d, a, 4096, off - 4096) == 4096);
+		fails(ENOSPC, pwrite(d, a, 4096, off));
+	}
 	close(d), close(f), close(p[0]), close(p[1]);
+}
+
+/* A disk that has lost its second megabyte. */
+static void test_lost(void)
+{
+	int d = open_with(O_DIRECT), terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+
+	fails(EIO, pread(d, a, 4096, SIZE));
+	/* the library needs one for that */
+	need(terminal < 0 || in_aio(d, IOCB_CMD_PREAD, a, 4096, SIZE) == -EIO);
+	need(pread(d, a, 4096, 0) == 4096);
+	close(d);
 }
 
 /* Memory that is not there, from the start or after a part. */
@@ -272,7 +291,7 @@ int main(int argc, char **argv)
 		void (*fn)(void);
 	} tests[] = {
 		{ "cache", test_cache }, { "rules", test_rules }, { "calls", test_calls },
-		{ "faults", test_faults }, { "mixed", test_mixed },
+		{ "faults", test_faults }, { "lost", test_lost }, { "mixed", test_mixed },
 	};
 	size_t i;
 	int fd;

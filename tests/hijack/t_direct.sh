@@ -65,6 +65,8 @@ device_body() {
 	atf_check -e ignore $remote dd if=other of=/rump/dev/img bs=64k conv=notrunc
 	atf_check -e ignore -o save:back $remote dd if=/rump/dev/img bs=128k count=8 iflag=direct
 	atf_check cmp back other
+	truncate -s 1M img
+	atf_check $remote "$h_direct" lost /rump/dev/img
 }
 device_cleanup() { halt; }
 
