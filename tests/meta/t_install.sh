@@ -102,6 +102,7 @@ firefox_head()
 {
 	atf_set descr "LD_PRELOAD=librumphijack.so firefox shows a page, by slirp"
 	atf_set require.progs "firefox-esr python3"
+	atf_set timeout 300
 }
 firefox_body()
 {
@@ -140,6 +141,7 @@ atf_test_case packages
 packages_head()
 {
 	atf_set descr "make deb: packages that lintian accepts, the same twice, and they work (make check-long)"
+	atf_set timeout 7200		# two builds of Linux
 }
 packages_body()
 {
