@@ -209,30 +209,38 @@ refused_body() {
 	no_supervisor
 }
 
+# A static and a dynamic one, each as the server of both; and of curl under the library.
 with_server go
 go_body() {
 	command -v curl >/dev/null || atf_skip "no curl"
-	web=$B/tests/hijack/h_web
-	[ -x "$web" ] || atf_skip "not built: no go"
+	for web in h_web h_webdyn; do
+		[ -x "$B/tests/hijack/$web" ] || atf_skip "not built: no go"
+	done
 	serve -r 256m
 	dd if=/dev/urandom of=file bs=1000 count=3000 2>dd.err
-	"$rump" run --server "$url" --static=trap "$web" serve >out 2>&1 &
-	echo $! >pids
-	for i in $(seq 100); do
-		[ -s out ] && break
-		sleep 0.1
+	for web in h_web h_webdyn; do
+		: >out
+		"$rump" run --server "$url" --static=trap "$B/tests/hijack/$web" serve >out 2>&1 &
+		echo $! >pids
+		for i in $(seq 300); do
+			[ -s out ] && break
+			sleep 0.1
+		done
+		for get in h_web h_webdyn; do
+			atf_check -o inline:'525000\n' $trap "$B/tests/hijack/$get" get
+		done
+		if preloads; then
+			atf_check $hijack curl -s -o got "http://127.0.0.1:8000$(pwd)/file"
+			atf_check cmp file got
+			rm got
+		fi
+		atf_check -s exit:7 curl -s -m 5 http://127.0.0.1:8000/	# the host has no such port
+		kill $(cat pids)
+		wait $(cat pids) || true
+		rm pids
+		no_supervisor
+		! preloads || atf_check -s exit:7 $hijack curl -s http://127.0.0.1:8000/
 	done
-	atf_check -o inline:'525000\n' $trap "$web" get
-	if preloads; then
-		atf_check $hijack curl -s -o got "http://127.0.0.1:8000$(pwd)/file"
-		atf_check cmp file got
-	fi
-	atf_check -s exit:7 curl -s -m 5 http://127.0.0.1:8000/		# the host has no such port
-	kill $(cat pids)
-	wait $(cat pids) || true
-	rm pids
-	no_supervisor
-	! preloads || atf_check -s exit:7 $hijack curl -s http://127.0.0.1:8000/
 }
 
 atf_init_test_cases() {
