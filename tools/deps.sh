@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # deps.sh [SET]... - installs the Debian packages that a SET of tasks needs: build (tools, and
-# Linux), check, demo, lint, bench, deb, programs: what tests/hijack/t_programs tries and skips
-# where it is not there (default: build check demo).  Knows Debian 12 and 13; installs
-# only what is missing, by sudo when not root; says what is missing if it cannot.
+# Linux), check, demo, lint, bench, deb, programs: real ones, which the tests skip where they are
+# not there (default: build check demo).  Knows Debian 12 and 13; installs only what is missing,
+# by sudo when not root, and starts no daemon of it; says what is missing if it cannot, after it has
+# installed the others.
 
 set -eu
 
@@ -20,7 +21,8 @@ demo='nginx-light curl iproute2 e2fsprogs python3 tar procps'
 lint='clang-format clang-tidy cppcheck'
 programs='nginx-light curl wget redis-server redis-tools postgresql openssh-server openssh-client
 	git lmdb-utils nodejs default-jdk-headless iperf3 socat bash rsync sqlite3 iputils-ping nftables
-	firefox-esr bind9-dnsutils golang-go busybox-static wrk libjemalloc2 libgoogle-perftools4'
+	firefox-esr bind9-dnsutils golang-go busybox-static wrk libjemalloc2 libgoogle-perftools4 gdb
+	linux-perf openssl'
 bench='nginx-light wrk fuse2fs redis-server redis-tools postgresql iperf3'
 deb='debhelper dpkg-dev lintian'
 
@@ -47,16 +49,18 @@ for set in "${@:-build check demo}"; do
 	done
 done
 
+command -v dpkg-query >/dev/null || die "this is no Debian; needed are:" $want
+have=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | tr '\n' ' ')"
+
 # nginx in any flavour is nginx; and Debian 13 has libraries with a t64 behind their name.
 installed()
 {
-	case $1 in
-	nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
-	*) dpkg-query -W -f '${db:Status-Status}\n' "$1" "$1t64" 2>/dev/null | grep -qx installed ;;
+	case "$1 $have" in
+	*" $1 "* | *" $1t64 "*) ;;
+	nginx-light*) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
+	*) false ;;
 	esac
 }
-
-command -v dpkg-query >/dev/null || die "this is no Debian; needed are:" $want
 
 missing=
 for p in $want; do
@@ -83,11 +87,25 @@ fi
 
 echo "deps.sh: installing$missing"
 apt="$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq"
-$apt update
-# What apt says matters only when it fails.
+$apt update || :
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-if ! $apt install -y --no-install-recommends $missing >"$log" 2>&1; then
-	cat "$log" >&2
-	die "apt-get could not install:$missing (linux-source-6.12 is in Debian's security suite)"
+policy=/usr/sbin/policy-rc.d
+made=
+trap 'rm -f "$log"; [ -z "$made" ] || $sudo rm -f "$policy"' EXIT
+if [ ! -e "$policy" ]; then
+	made=y
+	printf '#!/bin/sh\nexit 101\n' | $sudo install -m 755 /dev/stdin "$policy"
 fi
+
+# What apt says matters only when it fails.
+get()
+{
+	$apt install -y --no-install-recommends "$@" >"$log" 2>&1
+}
+get $missing && exit 0
+cat "$log" >&2
+not=
+for p in $missing; do
+	get "$p" || not="$not $p"
+done
+[ -z "$not" ] || die "apt-get could not install:$not (linux-source-6.12 is in Debian's security suite)"
