@@ -107,10 +107,12 @@ void reap(pid_t pid)
 	ATF_REQUIRE_MSG(status == 0, "the child's status is %#x", status);
 }
 
-void skip_in_tsan(void)
+void skip_in_tsan(const char *why)
 {
 #ifdef __SANITIZE_THREAD__
-	atf_tc_skip("not under a thread sanitizer");
+	atf_tc_skip("%s", why);
+#else
+	(void)why;
 #endif
 }
 

@@ -54,8 +54,8 @@ void reap(pid_t pid);
 		_exit(1);							\
 	}									\
 } while (0)
-/* Tests of what a thread sanitizer itself would change: memory, threads' ends, races. */
-void skip_in_tsan(void);
+/* Skips what a thread sanitizer itself would change, and says what that is. */
+void skip_in_tsan(const char *why);
 /* A TCP socket of ours that listens on the port; or -errno. */
 long listen_on(int port);
 

@@ -148,12 +148,7 @@ ATF_TC_BODY(fork_given_up, tc)
 /* ---- threads ------------------------------------------------------------------------------- */
 
 /* The library's work at the end of a thread comes after the sanitizer's. */
-static void skip_late_destructor(void)
-{
-#ifdef __SANITIZE_THREAD__
-	atf_tc_skip("the sanitizer is gone from a thread before the library is");
-#endif
-}
+static const char late_destructor[] = "the sanitizer is gone from a thread before the library is";
 
 /* NetBSD's server has 128 workers for all. */
 ATF_TC_WITHOUT_HEAD(many_blocked);
@@ -164,7 +159,7 @@ ATF_TC_BODY(many_blocked, tc)
 	pthread_attr_t attr;
 	void *r;
 
-	skip_late_destructor();
+	skip_in_tsan(late_destructor);
 	client_start();
 	MUST(pipe2, reader_pipe, 0);
 	pthread_attr_init(&attr);
@@ -196,7 +191,7 @@ ATF_TC_BODY(threads_end, tc)
 	long id[8], before;
 	void *pid;
 
-	skip_late_destructor();
+	skip_in_tsan(late_destructor);
 	client_start();
 	before = processes();
 	for (int round = 0; round < 50; round++) {
@@ -243,7 +238,7 @@ ATF_TC_BODY(last_thread, tc)
 	pthread_t t;
 	pid_t pid;
 
-	skip_late_destructor();
+	skip_in_tsan(late_destructor);
 	server_start();
 	pid = fork();
 	if (pid == 0) {
@@ -327,9 +322,7 @@ ATF_TC_BODY(call_in_handler, tc)
 {
 	char c = 0;
 
-#ifdef __SANITIZE_THREAD__
-	atf_tc_skip("the sanitizer keeps signals back while it sees no call");
-#endif
+	skip_in_tsan("the sanitizer keeps signals back while it sees no call");
 	client_start();
 	MUST(pipe2, late_pipe, 0);
 	for (int i = 0; i < 20; i++) {

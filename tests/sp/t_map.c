@@ -50,14 +50,6 @@ static long id_of(int fd)
 	return atol(name + 16);
 }
 
-/* Not yet tried on a kernel that checks itself, or where a sanitizer watches the memory. */
-static void not_in_kdebug(void)
-{
-	skip_in_tsan();
-	if (kdebug())
-		atf_tc_skip("mapped files are tested without KDEBUG");
-}
-
 /* Offsets, lengths, descriptors and numbers of all kinds. */
 ATF_TC_WITHOUT_HEAD(lies);
 ATF_TC_BODY(lies, tc)
@@ -70,7 +62,6 @@ ATF_TC_BODY(lies, tc)
 	long fd, id, r, a[4];
 	int host;
 
-	not_in_kdebug();
 	client_start();
 	fd = file_of("/tmp/f", 3 * PAGE);
 	ATF_CHECK_EQ(MAP(fd, 1, PAGE, 0), -EINVAL);
@@ -122,7 +113,6 @@ ATF_TC_BODY(shrinks, tc)
 	long fd;
 	int host, again, i;
 
-	not_in_kdebug();
 	client_start();
 	fd = file_of("/tmp/f", sizeof(buf));
 	host = MAP(fd, 0, sizeof(buf), RUMP_MAP_WRITE);
@@ -164,7 +154,6 @@ ATF_TC_BODY(descriptors, tc)
 	long fd, ro;
 	int host, other;
 
-	not_in_kdebug();
 	client_start();
 	fd = file_of("/tmp/f", 2 * PAGE);
 	ro = MUST(open, "/tmp/f", O_RDONLY);
@@ -206,7 +195,6 @@ ATF_TC_BODY(memory, tc)
 	pid_t pid;
 	long fd;
 
-	not_in_kdebug();
 	ATF_REQUIRE_EQ(system("truncate -s 300m img && mkfs.ext4 -q img >/dev/null"), 0);
 	server_start_with((const char *const[]){ "-r", kdebug() ? "256m" : "96m", "-M", "img:/mnt", NULL });
 	for (i = 0; i < 3; i++) {

@@ -189,10 +189,7 @@ ATF_TC_BODY(calls_in_flight, tc)
 	int p[2];
 	pid_t next;
 
-#ifdef __SANITIZE_THREAD__
-	atf_tc_skip("the sanitizer is gone from a thread before the library is");
-#endif
-
+	skip_in_tsan("the sanitizer is gone from a thread before the library is");
 	client_start();
 	ATF_REQUIRE_EQ(rumpclient_setconnretry(30), 0);
 	MUST(pipe2, p, 0);

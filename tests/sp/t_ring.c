@@ -185,7 +185,7 @@ ATF_TC_BODY(scribbled, tc)
 	struct raw c;
 	pthread_t t;
 
-	skip_in_tsan();
+	skip_in_tsan("it races on purpose");
 	client_start();
 	for (int i = 0; i < 10; i++)
 		MUST(getppid);
@@ -295,7 +295,7 @@ ATF_TC_BODY(many, tc)
 	long before;
 	void *r;
 
-	skip_in_tsan();
+	skip_in_tsan("the sanitizer's own memory is more than what is measured");
 	client_start();
 	for (int i = 0; i < 10; i++)
 		MUST(getppid);
@@ -346,7 +346,7 @@ ATF_TC_BODY(idle, tc)
 	pthread_t t;
 	long before;
 
-	skip_in_tsan();
+	skip_in_tsan("the sanitizer has a thread that wakes up by itself");
 	client_start();
 	MUST(pipe2, wake_pipe, 0);
 	for (int i = 0; i < 100000; i++)
