@@ -18,7 +18,7 @@ server()
 # $(on NAME) PROGRAM: under the library
 on()
 {
-	echo rump run --server "unix://$PWD/$1" --
+	echo "$P/bin/rump" run --server "unix://$PWD/$1" --
 }
 
 # address NAME ADDRESS [INTERFACE]: gives it, and brings the interface up

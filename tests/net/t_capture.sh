@@ -7,7 +7,7 @@
 . "$TOP/tests/net/lib.sh"
 
 port=$((20000 + $$ % 20000))
-embedded="env LD_PRELOAD=$B/lib/librumphijack.so"
+embedded="env LD_PRELOAD=$P/lib/librumphijack.so"
 
 # capture WORD COMMAND...: in the background, as $pid, from when it says WORD in ./log; its
 # output is ./out

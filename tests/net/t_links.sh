@@ -160,6 +160,7 @@ fd_body()
 test_case vde "two kernels on a switch of VDE, which goes away and comes back" ping vde_switch
 vde_body()
 {
+	case $B in *address*) atf_skip "the runtime of the sanitizer lets no plug-in of VDE be loaded" ;; esac
 	mkdir vde
 	vde_switch -d -s "$PWD/sw" -M "$PWD/vde/mgmt" -p "$PWD/sw.pid" </dev/null || atf_fail vde_switch
 	cat sw.pid >>pids
@@ -186,8 +187,8 @@ slirp_body()
 	dd if=/dev/urandom of=www/file bs=1M count=16 2>/dev/null
 	background python3 -m http.server $port --bind 127.0.0.1 -d www >/dev/null 2>&1
 	wait_until curl -s http://127.0.0.1:$port/
-	atf_check -o file:www/file rump run --net -- curl -s http://10.0.2.2:$port/file
-	atf_check -o file:www/file env LD_PRELOAD="$B/lib/librumphijack.so" RUMP_IF="virt0,link=slirp" \
+	atf_check -o file:www/file "$P/bin/rump" run --net -- curl -s http://10.0.2.2:$port/file
+	atf_check -o file:www/file env LD_PRELOAD="$P/lib/librumphijack.so" RUMP_IF="virt0,link=slirp" \
 	    curl -s http://10.0.2.2:$port/file
 	server a "virt0,link=slirp,hostfwd=tcp::$((port + 1))-:80,hostfwd=udp:127.0.0.1:$((port + 2))-10.0.2.15:53"
 	atf_check -o match:"10.0.2.15/24" $(on a) ip addr show virt0

@@ -227,7 +227,7 @@ runtime_body()
 	[ ! -e seg2 ] || atf_fail "seg2 is still there"
 	atf_check -s exit:1 -e match:"if del v1: there is no such interface" rump if --server "$url" del v1
 	# Embedded, and its own variable.
-	atf_check -o match:"virt9.*02:00:00:00:00:99" env LD_PRELOAD="$B/lib/librumphijack.so" \
+	atf_check -o match:"virt9.*02:00:00:00:00:99" env LD_PRELOAD="$P/lib/librumphijack.so" \
 	    RUMP_IF="virt9,link=shm:$PWD/seg2,mac=02:00:00:00:00:99" ip -br link show virt9
 }
 
