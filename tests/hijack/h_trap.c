@@ -2,7 +2,7 @@
 /*
  * h_trap.c - what a statically linked program sees under rump run --static=trap.
  *
- *	h_trap errors | files DIR | where DIR | maps DIR | low DIR | life | limit | input FD
+ *	h_trap errors | files DIR | where DIR | maps DIR | low DIR | life | wait | limit | input FD
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -367,6 +367,17 @@ static void c_life(const char *arg)
 	raise(SIGTERM);				/* and so ends rump run */
 }
 
+/* In a call of the rump kernel, until somebody ends it. */
+static void c_wait(const char *arg)
+{
+	int l = listener();
+
+	(void)arg;
+	printf("%d\n", getpid());
+	fflush(stdout);
+	accept(l, NULL, NULL);
+}
+
 static void c_limit(const char *arg)
 {
 	struct rlimit rl = { 600, 600 };
@@ -401,7 +412,7 @@ int main(int argc, char **argv)
 	} cases[] = {
 		{ "errors", c_errors }, { "files", c_files }, { "life", c_life }, { "limit", c_limit },
 		{ "input", c_input }, { "where", c_where }, { "in", c_in }, { "maps", c_maps },
-		{ "low", c_low },
+		{ "low", c_low }, { "wait", c_wait },
 	};
 	size_t i;
 

@@ -189,6 +189,34 @@ sockets_body() {
 	no_supervisor
 }
 
+# Whoever of the three is killed: nothing is left, and nothing of it goes to the host.
+with_server killed
+killed_body() {
+	static h_trap
+	serve
+	for who in stand supervisor target; do
+		"$rump" run --server "$url" --static=trap ./h_trap wait >out 2>&1 &
+		stand=$!
+		echo $stand >pids
+		for i in $(seq 100); do
+			[ -s out ] && break
+			sleep 0.1
+		done
+		target=$(cat out)
+		supervisor=$(cut -d' ' -f4 /proc/$target/stat)
+		eval kill -9 \$$who
+		wait $stand
+		[ $? = 137 ] || atf_fail "$who was killed, and the end is not by SIGKILL"
+		for i in $(seq 100); do
+			kill -0 $target 2>/dev/null || break
+			sleep 0.1
+		done
+		! kill -0 $target 2>/dev/null || atf_fail "$who was killed, and the program lives"
+		no_supervisor
+	done
+	rm pids
+}
+
 with_server refused
 refused_body() {
 	echo 'int execvp(const char *, char **); int main(int c, char **v) { return execvp(v[1], v + 1); }' >e.c
@@ -244,7 +272,7 @@ go_body() {
 }
 
 atf_init_test_cases() {
-	for t in ready calls mixed shell sockets refused go; do
+	for t in ready calls mixed shell sockets killed refused go; do
 		atf_add_test_case $t
 	done
 }

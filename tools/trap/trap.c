@@ -88,6 +88,8 @@ static int be_trapped(void)
 static void __attribute__((noreturn)) run_target(void)
 {
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	/* Without the supervisor its calls have nobody who makes them. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	shake->listener = be_trapped();		/* close-on-exec */
 	sem_post(&shake->made);
 	while (sem_wait(&shake->taken))
@@ -170,14 +172,22 @@ static void *serve_all(void *arg)
 	return arg;
 }
 
-/* Not by waitpid(2), which would take from inject.c the stops that it waits for. */
-static void await_end(pid_t pid)
+/*
+ * Not by waitpid(2), which would take from inject.c the stops that it waits for.  If who stands
+ * for the target is killed, so is the target.
+ */
+static void await_end(pid_t pid, int report)
 {
-	struct pollfd p = { (int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0 };
+	struct pollfd p[2] = { { (int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0 }, { report, 0, 0 } };
 
-	while (p.fd >= 0 && poll(&p, 1, -1) != 1)
-		;
-	close(p.fd);
+	while (p[0].fd >= 0 && !p[0].revents) {
+		if (poll(p, 2, -1) < 0 || !p[1].revents)
+			continue;
+		kill(pid, SIGKILL);
+		p[1].fd = -1;
+		p[1].revents = 0;
+	}
+	close(p[0].fd);
 }
 
 static void make_handshake(void)
@@ -239,7 +249,7 @@ static void __attribute__((noreturn)) supervise(int report)
 	sem_init(&told, 0, 0);
 	if (listener >= 0 && (pthread_create(&t, NULL, serve_all, NULL) || sem_post(&shake->taken)))
 		_exit(127);
-	await_end(pid);
+	await_end(pid, report);
 	while (waitpid(pid, &st, 0) != pid)
 		;
 	if (write(report, &st, sizeof(st)) != sizeof(st) || listener < 0)
@@ -289,7 +299,7 @@ static void __attribute__((noreturn)) stand_for(int report, const sigset_t *set)
 			kill(pid, si.ssi_signo);
 	}
 	if (read(report, &st, sizeof(st)) != sizeof(st))
-		exit(127);
+		st = SIGKILL;		/* the supervisor was killed, and the target with it */
 	end_likewise(st);
 }
 
