@@ -259,6 +259,7 @@ static void c_select(void)
 static void c_epoll(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN }, out[8];
+	struct pollfd both[2];
 	int s[2], pi[2], ep, e2, et, i, n;
 	pthread_t t;
 	sigset_t none;
@@ -289,7 +290,10 @@ static void c_epoll(void)
 			eat(i % 2 ? pi[0] : s[1]);
 		}
 		need(write(s[0], "a", 1) == 1 && write(pi[1], "b", 1) == 1);
-		usleep(20000);
+		both[0] = (struct pollfd){ s[1], POLLIN, 0 };
+		both[1] = (struct pollfd){ pi[0], POLLIN, 0 };
+		while (poll(both, 2, 5000) == 1)
+			usleep(1000);
 		for (n = 0, i = 0; i < 2; i++)			/* room for one: neither starves */
 			n |= epoll_wait(ep, out, 1, 1000) == 1 ? out[0].data.u64 == 7 ? 1 : 2 : 0;
 		need(n == 3);
