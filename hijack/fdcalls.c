@@ -307,6 +307,9 @@ long hijack_close(long nr, const long a[6])
 	/* First the map, then the host: afterwards the number is somebody else's. */
 	kind = fdmap_take(fd, &num);
 	ret = host_pass(nr, a);
+	/* As programs do that close all that they might have: nothing is known of such a number. */
+	if (ret == -EBADF && kind != FD_RUMP && kind != FD_EPOLL)
+		fdmap_not_there(fd);
 	err = fdmap_drop(kind, num);
 	/* A kernel that is gone, or not this process's, has closed everything. */
 	return ret < 0 ? ret : err == -ENOTCONN ? 0 : err;

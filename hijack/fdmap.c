@@ -126,6 +126,15 @@ void fdmap_set_unknown(int fd)
 		set_kind(fd, FD_UNKNOWN);
 }
 
+void fdmap_not_there(int fd)
+{
+	uint8_t was = FD_HOST;
+
+	if (fd >= 0 && fd < FDMAP_MAX)
+		__atomic_compare_exchange_n(&fdmap_kind[fd], &was, FD_UNKNOWN, 0, __ATOMIC_ACQ_REL,
+		    __ATOMIC_ACQUIRE);
+}
+
 void fdmap_set_copy(int fd, int kind, int num)
 {
 	if (fd >= FDMAP_MAX)
@@ -149,15 +158,19 @@ int fdmap_take(int fd, int *num)
 /*
  * Could fd be a placeholder?  They are unnamed AF_UNIX stream sockets whose peer
  * has no name either, or one that the host has picked for the rump kernel (five
- * hexadecimal digits after a zero byte).  What is no socket costs one host call.
+ * hexadecimal digits after a zero byte).  What is no socket costs one host call.  -EBADF: there
+ * is none.
  */
 static int looks_like_placeholder(int fd)
 {
 	struct sockaddr_un un;
 	socklen_t len = sizeof(int);
 	int val = 0;
+	long err = host(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &val, &len);
 
-	if (host(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &val, &len) < 0 || val != AF_UNIX)
+	if (err == -EBADF)
+		return err;
+	if (err < 0 || val != AF_UNIX)
 		return 0;
 	len = sizeof(val);
 	if (host(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &val, &len) < 0 || val != SOCK_STREAM)
@@ -174,6 +187,7 @@ static int find_out(int fd)
 {
 	uint8_t was = FD_UNKNOWN;
 	long rfd = -ENXIO;
+	int looks;
 
 	/* Not in the parent's map; after exec it is asked again. */
 	if (proc_is_vfork_child())
@@ -184,7 +198,11 @@ static int find_out(int fd)
 	}
 	/* A kernel inside this process began with it: it gave nothing to inherit, but one may
 	 * have come in a message. */
-	if (rumpclient_is_up() && looks_like_placeholder(fd))
+	looks = rumpclient_is_up() ? looks_like_placeholder(fd) : 0;
+	/* What is not there is not the host's for good: the number may become the library's. */
+	if (looks == -EBADF)
+		return FD_HOST;
+	if (looks)
 		rfd = rump(RUMP_CALL_FD_ADOPT, fd);
 	if (rfd < 0 || rfd >= FDMAP_DEAD) {
 		__atomic_compare_exchange_n(&fdmap_kind[fd], &was, FD_HOST, 0, __ATOMIC_ACQ_REL,

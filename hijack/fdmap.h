@@ -40,6 +40,8 @@ void fdmap_set_rump(int fd, int rfd);
 void fdmap_set_epoll(int fd, int index);
 void fdmap_set_own(int fd);
 void fdmap_set_unknown(int fd);
+/* The host has no fd now; who gets it next may be the library. */
+void fdmap_not_there(int fd);
 /* fd, just made by the host, is a copy of a descriptor of this kind and number. */
 void fdmap_set_copy(int fd, int kind, int num);
 

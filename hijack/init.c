@@ -143,6 +143,7 @@ static void start(void)
 	read_scope();
 	read_retry();
 	rumpclient_on_lost(fdmap_lost);
+	rumpclient_on_own_fd(fdmap_set_unknown);
 	rumpclient_on_no_kernel(no_kernel);
 	proc_init();
 	hijack_classify();

@@ -126,6 +126,8 @@ void ownfd_close(int fd);
 int ownfd_is(int fd);
 /* A copy of our fd elsewhere; the old number is not ours any more, and open. */
 int ownfd_dup(int fd);
+/* fn is told of each number that becomes ours, or ceases to be. */
+void ownfd_on_change(void (*fn)(int fd));
 /* In the child of a fork: closes all but one (or -1). */
 void ownfd_forget(int but);
 

@@ -22,6 +22,12 @@
 
 static _Atomic uint64_t ours[FD_MAX / BITS];
 static atomic_uint limit_lock;
+static void (*on_change)(int fd);
+
+void ownfd_on_change(void (*fn)(int fd))
+{
+	on_change = fn;
+}
 
 int ownfd_is(int fd)
 {
@@ -32,11 +38,15 @@ int ownfd_is(int fd)
 static void mark(int fd)
 {
 	atomic_fetch_or(&ours[fd / BITS], 1ULL << fd % BITS);
+	if (on_change)
+		on_change(fd);
 }
 
 static void unmark(int fd)
 {
 	atomic_fetch_and(&ours[fd / BITS], ~(1ULL << fd % BITS));
+	if (on_change)
+		on_change(fd);
 }
 
 /* With all signals blocked: a handler must not find the lock held by itself. */
@@ -106,13 +116,14 @@ void ownfd_forget(int but)
 {
 	unsigned int i;
 	uint64_t w;
+	int fd;
 
 	atomic_store(&limit_lock, 0);
 	for (i = 0; i < FD_MAX / BITS; i++) {
-		for (w = atomic_exchange(&ours[i], 0); w; w &= w - 1)
-			if ((int)(i * BITS + __builtin_ctzll(w)) != but)
-				host(SYS_close, i * BITS + __builtin_ctzll(w));
+		for (w = atomic_load(&ours[i]); w; w &= w - 1) {
+			fd = i * BITS + __builtin_ctzll(w);
+			if (fd != but)
+				ownfd_close(fd);
+		}
 	}
-	if (but >= 0)
-		mark(but);
 }

@@ -405,6 +405,11 @@ void rumpclient_keep_access(void)
 		remote_keep_access(client_is_shared());
 }
 
+void rumpclient_on_own_fd(void (*fn)(int fd))
+{
+	ownfd_on_change(fn);
+}
+
 int rumpclient_move_fd(int fd)
 {
 	return ownfd_is(fd) ? remote_move_fd(fd) : 0;

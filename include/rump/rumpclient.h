@@ -180,6 +180,8 @@ void rumpclient_shutdown(void);
 /* 1: host descriptor fd is one of the library's own (connections): programs
  * must neither see, close nor replace it. */
 int rumpclient_owns_fd(int fd);
+/* fn is told of each such number when it becomes the library's, and when it ceases to be. */
+void rumpclient_on_own_fd(void (*fn)(int fd));
 /* Moves the library's own descriptors out of the way of fd (dup2, fdoff). */
 int rumpclient_move_fd(int fd);
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -309,6 +310,70 @@ static void c_absent(const char *dir)
 	need(write(s[0], "x", 1) == 1 && close(s[0]) == 0 && close(s[1]) == 0);
 }
 
+/* ---- programs that close all that they do not know of ------------------------------------------ */
+
+#define CLOSER_END	8192
+
+/* As screen does: asks by poll() what there is, so that it need not close each number. */
+static void close_what_is_there(const int keep[], int n)
+{
+	static struct pollfd p[CLOSER_END];
+	int i, k;
+
+	for (i = 0; i < CLOSER_END; i++)
+		p[i].fd = i;
+	need(poll(p, CLOSER_END, 0) >= 0);
+	for (i = 3; i < CLOSER_END; i++) {
+		for (k = 0; k < n && keep[k] != i; k++)
+			;
+		if (k == n && !(p[i].revents & POLLNVAL))
+			close(i);
+	}
+}
+
+static void *closer_thread(void *arg)
+{
+	int *s = arg;
+	char c = 0;
+
+	/* Its first calls: what the library opens for it was not there when all was closed. */
+	need(write(s[0], "a", 1) == 1 && read(s[1], &c, 1) == 1 && c == 'a');
+	need(write(s[2], "x", 1) == 1);
+	need(read(s[1], &c, 1) == 1 && c == 'b');
+	return NULL;
+}
+
+static void c_closer(const char *dir)
+{
+	struct rlimit rl;
+	pthread_t t[2];
+	int s[2][4], i, fd;
+	char c;
+
+	(void)dir;
+	need(getrlimit(RLIMIT_NOFILE, &rl) == 0);
+	if (rl.rlim_max < CLOSER_END)
+		return;
+	rl.rlim_cur = CLOSER_END;
+	need(setrlimit(RLIMIT_NOFILE, &rl) == 0);
+	for (fd = 3; fd < CLOSER_END; fd++)
+		close(fd);
+	for (i = 0; i < 2; i++) {
+		pair(s[i]);
+		need(pipe(s[i] + 2) == 0);
+		fd = s[i][2];		/* the end that is written to comes first */
+		s[i][2] = s[i][3];
+		s[i][3] = fd;
+		need(pthread_create(&t[i], NULL, closer_thread, s[i]) == 0);
+		need(read(s[i][3], &c, 1) == 1);
+		close_what_is_there(s[0], 4 * (i + 1));
+		for (fd = 100; fd < CLOSER_END; fd++)
+			close(fd);
+	}
+	for (i = 0; i < 2; i++)
+		need(write(s[i][0], "b", 1) == 1 && pthread_join(t[i], NULL) == 0);
+}
+
 /* ---- epoll over exec ------------------------------------------------------------------------ */
 
 static void c_epoll(const char *dir)
@@ -414,7 +479,7 @@ int main(int argc, char **argv)
 		{ "clone", c_clone }, { "chroot", c_chroot }, { "limit", c_limit },
 		{ "listen", c_listen }, { "listened", c_listened }, { "epoll", c_epoll },
 		{ "syslog", c_syslog }, { "fdoff", c_fdoff }, { "absent", c_absent },
-		{ "spawn", c_spawn }, { "stack", c_stack },
+		{ "spawn", c_spawn }, { "stack", c_stack }, { "closer", c_closer },
 	};
 	size_t i;
 

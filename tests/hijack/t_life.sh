@@ -222,6 +222,7 @@ odd listen
 odd epoll
 odd spawn
 odd stack
+odd closer
 
 # Servers that become another user, or change their root.  That user sees the program, the
 # library and nothing else of this test.
@@ -287,7 +288,7 @@ syslog_body() {
 syslog_cleanup() { "$B/tools/rump" halt "unix://$PWD/sock" || true; }
 
 atf_init_test_cases() {
-	for t in drop_user drop_threads drop_root drop_vfork drop_filter clone chroot limit listen epoll spawn stack syslog words exec_keeps shell child_outlives threads image nothing_to_keep programs; do
+	for t in drop_user drop_threads drop_root drop_vfork drop_filter clone chroot limit listen epoll spawn stack closer syslog words exec_keeps shell child_outlives threads image nothing_to_keep programs; do
 		atf_add_test_case $t
 	done
 }

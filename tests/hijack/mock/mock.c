@@ -380,6 +380,11 @@ API int rumpclient_owns_fd(int fd)
 	return fd >= BASE;
 }
 
+API void rumpclient_on_own_fd(void (*fn)(int fd))
+{
+	(void)fn;
+}
+
 API void rumpclient_keep_access(void)
 {
 }
