@@ -107,6 +107,17 @@ static int add_prefix(struct parse *p, const char *word, const char *s, size_t n
 	return 0;
 }
 
+/* The same, where the user has not named it. */
+static int add_implied(struct parse *p, const char *word, const char *s)
+{
+	struct prefix *new = &p->sc->prefix[p->sc->nprefix];
+	int err = add_prefix(p, word, s, strlen(s), 0);
+
+	if (err == 0)
+		new->implied = 1;
+	return err;
+}
+
 /* Which kernel's sockets: the last rule that fits says it. */
 static int add_kind(struct parse *p, const char *s, size_t n)
 {
@@ -151,7 +162,7 @@ static int set_sysctl(struct parse *p, const char *s, size_t n)
 {
 	p->sysctl = 1;
 	if (is(s, n, "yes"))
-		return add_prefix(p, "sysctl", "/proc/sys", 9, 0);
+		return add_implied(p, "sysctl", "/proc/sys");
 	if (is(s, n, "no"))
 		return 0;
 	return bad(p, "RUMPHIJACK: \"sysctl=%.*s\": right are yes and no", (int)n, s);
@@ -260,10 +271,10 @@ int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char 
 	} while (comma);
 	/* What shows the network, and sets it, goes where the network is, and so does what
 	 * names its resolver. */
-	if (scope_socket(sc, AF_INET, SOCK_STREAM, 0) && (add_prefix(&p, "blanket", "/proc/net", 9, 0) < 0 ||
-	    add_prefix(&p, "blanket", "/sys/class/net", 14, 0) < 0 ||
-	    (!p.sysctl && add_prefix(&p, "sysctl", "/proc/sys/net", 13, 0) < 0) ||
-	    add_prefix(&p, "blanket", "/etc/resolv.conf", 16, 0) < 0))
+	if (scope_socket(sc, AF_INET, SOCK_STREAM, 0) && (add_implied(&p, "blanket", "/proc/net") < 0 ||
+	    add_implied(&p, "blanket", "/sys/class/net") < 0 ||
+	    (!p.sysctl && add_implied(&p, "sysctl", "/proc/sys/net") < 0) ||
+	    add_implied(&p, "blanket", "/etc/resolv.conf") < 0))
 		return -1;
 	return 0;
 }

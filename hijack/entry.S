@@ -11,12 +11,14 @@
  * out here goes on behind it.  r11 is the address of the site in libc, where an unwinder is
  * to go on: threads are cancelled in here, and left by handlers that call pthread_exit(3).
  *
- * The vector state is saved only around hijack_call(): hijack_want() is built
- * without vector registers.
+ * The vector state is saved only around hijack_slow(): hijack_want() and hijack_failed() are
+ * built without vector registers.
  */
 #include "fdmap.h"
 
-#define ARGS	56		/* below rbp: rax, then six arguments */
+#define RESULT	8		/* below rbp: rax at the end */
+#define NUMBER	16
+#define ARGS	64		/* six of them */
 #define AREA	2816		/* xsave's, up to the AVX-512 state */
 
 	.text
@@ -42,6 +44,7 @@ hijack_entry:
 	mov	%rsp, %rbp
 	.cfi_def_cfa_register rbp
 	push	%rax
+	push	%rax
 	push	%r9
 	push	%r8
 	push	%r10
@@ -53,10 +56,12 @@ hijack_entry:
 	and	$-64, %rsp
 	cld
 	call	hijack_want
-	test	%eax, %eax
-	jz	1f
+	cmp	$1, %eax		/* WANT_CALL */
+	jb	1f
+	ja	4f
 
-	sub	$AREA, %rsp
+	/* RESULT is what hijack_slow() gets as what the call has failed with, too: the number. */
+7:	sub	$AREA, %rsp
 	mov	hijack_xsave_mask(%rip), %eax
 	test	%eax, %eax
 	jz	2f
@@ -70,10 +75,11 @@ hijack_entry:
 	mov	%rdx, 560(%rsp)
 	mov	%rdx, 568(%rsp)
 	xsave64	(%rsp)
-	mov	-8(%rbp), %rdi
+	mov	-NUMBER(%rbp), %rdi
 	lea	-ARGS(%rbp), %rsi
-	call	hijack_call
-	mov	%rax, -8(%rbp)
+	mov	-RESULT(%rbp), %rdx
+	call	hijack_slow
+	mov	%rax, -RESULT(%rbp)
 	mov	hijack_xsave_mask(%rip), %eax
 	xor	%edx, %edx
 	xrstor64 (%rsp)
@@ -86,6 +92,7 @@ hijack_entry:
 	pop	%r10
 	pop	%r8
 	pop	%r9
+	pop	%rax
 	pop	%rax
 	.cfi_remember_state
 	pop	%rbp
@@ -101,11 +108,37 @@ hijack_entry:
 	jmp	*%rcx
 	.cfi_restore_state
 
-2:	fxsave64 (%rsp)
-	mov	-8(%rbp), %rdi
+	/* WANT_LOOK: the call is made here, to see how it ends. */
+4:	mov	-ARGS(%rbp), %rdi
+	mov	-ARGS+8(%rbp), %rsi
+	mov	-ARGS+16(%rbp), %rdx
+	mov	-ARGS+24(%rbp), %r10
+	mov	-ARGS+32(%rbp), %r8
+	mov	-ARGS+40(%rbp), %r9
+	mov	-NUMBER(%rbp), %rax
+	mov	8(%rbp), %rcx
+	cmpb	$0xc3, 2(%rcx)		/* syscall; ret: where glibc 2.41 cancels threads, by the */
+	je	5f			/* program counter */
+	syscall
+	jmp	6f
+5:	call	*%rcx
+6:	mov	%rax, -RESULT(%rbp)
+	test	%rax, %rax
+	jns	3b
+	mov	-NUMBER(%rbp), %rdi
 	lea	-ARGS(%rbp), %rsi
-	call	hijack_call
-	mov	%rax, -8(%rbp)
+	mov	%rax, %rdx
+	call	hijack_failed
+	test	%eax, %eax
+	jz	3b
+	jmp	7b
+
+2:	fxsave64 (%rsp)
+	mov	-NUMBER(%rbp), %rdi
+	lea	-ARGS(%rbp), %rsi
+	mov	-RESULT(%rbp), %rdx
+	call	hijack_slow
+	mov	%rax, -RESULT(%rbp)
 	fxrstor64 (%rsp)
 	jmp	3b
 	.cfi_endproc

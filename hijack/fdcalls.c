@@ -18,11 +18,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "epoll.h"
-#include "hijack.h"
+#include "links.h"
 
 static void close_host(int fd)
 {
@@ -143,7 +144,38 @@ long hijack_attach_fd(long rfd, int cloexec)
 
 /* ---- open ------------------------------------------------------------------ */
 
-/* Opening "/dev/fd/N" where N is a placeholder: a copy of N. */
+/*
+ * A file of the host that may have to be made, but not where a link leads into a prefix: the
+ * kernel is not to follow links, unless they were looked at.
+ */
+static long open_here(long nr, const long a[6])
+{
+	int at = nr == SYS_openat || nr == SYS_openat2;
+	struct open_how how = { .resolve = RESOLVE_NO_SYMLINKS };
+	long ret;
+
+	if (nr == SYS_openat2) {
+		if (a[3] != sizeof(how))
+			return host_pass(nr, a);
+		how = *(const struct open_how *)a[2];
+		how.resolve |= RESOLVE_NO_SYMLINKS;
+	} else {
+		how.flags = links_open_flags(nr, a);
+		how.mode = a[nr == SYS_creat ? 1 : at + 2] & 07777;
+	}
+	ret = host_pass(SYS_openat2, (const long[6]){ at ? a[0] : AT_FDCWD, a[at], (long)&how,
+	    sizeof(how) });
+	switch (ret) {
+	case -ELOOP:		/* and what may be said about the call itself */
+	case -EINVAL:
+	case -ENOSYS:
+	case -EPERM:
+		return links_follow(nr, a, -ELOOP, hijack_open, &ret) ? ret : host_pass(nr, a);
+	}
+	return ret;
+}
+
+/* Opening "/dev/fd/N" where N is the placeholder of a socket, which Linux does not: a copy of N. */
 static long open_fd(int fd, int flags)
 {
 	return hijack_fcntl(SYS_fcntl,
@@ -154,28 +186,11 @@ long hijack_open(long nr, const long a[6])
 {
 	long b[6] = { a[0], a[1], a[2], a[3], a[4], a[5] };
 	int at = nr != SYS_open && nr != SYS_creat, dirfd = at ? (int)a[0] : AT_FDCWD, fd, err;
-	const char *path = (const char *)a[at];
+	const char *path = (const char *)a[at], *rest;
+	uint64_t flags = links_open_flags(nr, a);
 	struct where w;
-	uint64_t flags;
+	long ret;
 
-	switch (nr) {
-	case SYS_creat:
-		flags = 0;
-		break;
-	case SYS_openat2:
-		flags = a[2] ? *(const uint64_t *)a[2] : 0;
-		break;
-	case SYS_fspick:
-		flags = a[2] & 1 ? O_CLOEXEC : 0;	/* FSPICK_CLOEXEC */
-		break;
-	default:
-		flags = a[at + 1];
-	}
-	if (path && path[0] == '/') {
-		fd = path_fd(path);
-		if (fd >= 0 && fdmap_get(fd) == FD_RUMP)
-			return open_fd(fd, flags);
-	}
 	err = path_where(dirfd, path, &w);
 	if (err < 0)
 		return err;
@@ -183,8 +198,11 @@ long hijack_open(long nr, const long a[6])
 		b[0] = w.dirfd;
 	b[at] = (long)w.path;
 	if (w.side == SIDE_HOST)
-		return host_pass(nr, b);
-	return hijack_make_fd(nr, b, (flags & O_CLOEXEC) != 0);
+		return links_creates(nr, b) ? open_here(nr, b) : host_pass(nr, b);
+	ret = hijack_make_fd(nr, b, (flags & O_CLOEXEC) != 0);
+	if (ret == -ENXIO && path && path[0] == '/' && (fd = path_own(path, &rest)) >= 0 && !*rest)
+		return open_fd(fd, flags);
+	return ret;
 }
 
 /* A call on one descriptor that returns another. */

@@ -53,13 +53,24 @@ extern const uint8_t hijack_how[RUMP_NSYSROWS];
 extern uint8_t hijack_class[RUMP_NSYSROWS];
 void hijack_classify(void);	/* fills hijack_class from the table */
 
-/* 0: the call is the host's, as it is.  Touches general registers only. */
+/*
+ * WANT_HOST: the call is the host's, as it is.  WANT_LOOK: so it is, but if it fails
+ * hijack_failed() is to look at it.  WANT_CALL: it is hijack_call()'s (as WANT_LOOK may be, too).
+ * Touches general registers only.
+ */
+#define WANT_HOST	0
+#define WANT_CALL	1
+#define WANT_LOOK	2
 int hijack_want(long nr, const long a[6]);
+/* 0: that the call has failed is the host's last word; else hijack_slow()'s turn.  The same. */
+int hijack_failed(long nr, const long a[6], long err);
 /*
  * Carries out a call that hijack_want() wanted.  What does so is inside all the time, and may
  * return -RUMP_ERESTARTSYS if nothing has happened yet: it is done again, or was EINTR.
  */
 long hijack_call(long nr, const long a[6]);
+/* The same where err is not below 0; else the host's call has failed with it. */
+long hijack_slow(long nr, const long a[6], long err);
 
 /* Above 0: the thread is inside our own libraries, whose calls are the host's. */
 extern __thread volatile int hijack_depth __attribute__((tls_model("initial-exec")));
@@ -166,11 +177,18 @@ struct sockrule {
 
 struct scope {
 	struct prefix {
-		const char *s;		/* no slash at the end; "" is the root */
+		const char *s;		/* no slash at the end */
+		const char *as;		/* what a blanket= is inside, if not s */
 		size_t len;
-		int cut;		/* path=: cut off; blanket=: stays */
+		uint8_t cut;		/* path=: cut off; blanket=: stays */
+		uint8_t implied;	/* not the user's word: links to it are not looked for */
 	} prefix[SCOPE_PREFIXES];
 	int nprefix;
+	/* What links_init() has found: */
+	uint8_t links;			/* there are prefixes that links are followed to */
+	uint8_t shadow;			/* the host has such a name itself: look before a call */
+	uint8_t creatable;		/* it could be made there */
+	uint8_t names;			/* WANT_..., of a call with names that look like the host's */
 	struct sockrule rules[SCOPE_RULES];	/* whose sockets; the last that fits counts */
 	int nrules;
 	int fdoff;			/* lowest number of a rump descriptor, 0: any */
@@ -216,6 +234,7 @@ int scope_parse(const char *words, struct scope *sc, char *store, size_t size, c
 /* ---- pathtext.c: names as they are written -------------------------------------------- */
 
 #define PATH_BUF	4096
+#define PATH_END(c)	((c) == '/' || (c) == '\0')	/* of a component */
 
 /* The prefix of the scope that an absolute name lies under, or NULL; and its name in the rump kernel. */
 const struct prefix *path_prefix_of(const char *path);
@@ -229,8 +248,12 @@ int path_is_odd(const char *s);
  * Then it has a "..", or begins with a component that a prefix has, too.
  */
 int path_may_enter(const char *path);
-/* The number N of "/dev/fd/N", "/proc/self/fd/N", "/dev/stdin" ...; -1: it is no such name. */
-int path_fd(const char *path);
+/*
+ * The number N of "/dev/fd/N", "/proc/self/fd/N", "/dev/stdin" ..., AT_FDCWD for
+ * "/proc/self/cwd", and *rest, what is behind it; *pid is the process's, if it is in the name,
+ * or 0.  -1: it is no such name.
+ */
+int path_self(const char *path, long *pid, const char **rest);
 /*
  * Appends path to the absolute name of len bytes in out (PATH_BUF; no slash at its end,
  * so "" is the root), following "." and "..".  The new length; a slash at the
@@ -247,7 +270,7 @@ long path_text_outside(char *buf, long len, size_t size);
 int path_escapes(const char *s, int depth);
 int path_components(const char *s);
 
-/* ---- path.c: names ---------------------------------------------------------------- */
+/* ---- path.c, pathname.c: names ---------------------------------------------------- */
 
 enum side { SIDE_HOST, SIDE_RUMP };
 struct where {
@@ -257,15 +280,30 @@ struct where {
 	char buf[PATH_BUF];
 };
 
-/* 0: (dirfd, path) is certainly the host's, to be used as it is. */
+/* 0: (dirfd, path) is, as it is written, the host's, to be used as it is. */
 int path_maybe(int dirfd, const char *path);
-/* Whose name is it?  -errno: neither's (ENAMETOOLONG). */
+/* Whose name is it, as it is written?  -errno: neither's (ENAMETOOLONG). */
 int path_where(int dirfd, const char *path, struct where *w);
+/* As path_inside(), in *name, for which buf is used where p is an alias (links.c). */
+long path_name_inside(const char *path, const struct prefix *p, char buf[PATH_BUF],
+    const char **name);
+/*
+ * The program's name of the directory that a relative name starts at, without a slash at the
+ * end ("" is the root); length or -errno.  *side is whose it is.
+ */
+long path_base(int dirfd, char buf[PATH_BUF], enum side *side);
+/* path_self() of this process. */
+int path_own(const char *path, const char **rest);
+/* A kernel's "/proc/self/fd/N", below 0 "/proc/self/cwd"; its length. */
+#define PATH_PROC	32
+size_t path_proc(int fd, char buf[PATH_PROC]);
 /* As path_text_outside(), for this process, whose root may be there, too. */
 long path_outside(char *buf, long len, size_t size);
 /* The program's name of what rump descriptor rfd has open (size PATH_BUF): length
  * without the NUL, or -errno. */
 long path_of_fd(int rfd, char buf[PATH_BUF]);
+/* As path_base(), of AT_FDCWD or a number of that kernel. */
+long path_dir(enum side side, int fd, char buf[PATH_BUF]);
 /* Tells that the process has changed its host directory, or gone into the rump kernel. */
 void path_cwd_host(void);
 void path_cwd_rump(void);
@@ -325,7 +363,7 @@ static inline int ifioctl_maybe(unsigned long request)
 
 /* ---- unixname.c: names of AF_UNIX sockets ----------------------------------------- */
 
-/* Is this the address of an AF_UNIX socket in the rump kernel?  General registers only. */
+/* Is this the address of an AF_UNIX socket in the rump kernel?  WANT_...; general registers only. */
 int unixname_maybe(const void *addr, unsigned int len);
 /*
  * The address at addr as the rump kernel must be given it: addr itself, or un, filled;

@@ -17,7 +17,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-#include "hijack.h"
+#include "links.h"
 #include "wrap.h"
 
 int hijack_state;
@@ -141,6 +141,7 @@ static void start(void)
 	/* First: a sanitizer may begin inside of any function of libc that we call, and calls ours. */
 	wrap_resolve();
 	read_scope();
+	links_init();
 	read_retry();
 	rumpclient_on_lost(fdmap_lost);
 	rumpclient_on_own_fd(fdmap_set_unknown);

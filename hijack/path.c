@@ -4,21 +4,21 @@
  *
  * A name is the rump kernel's if it lies under one of the scope's prefixes;
  * path= cuts the prefix off, blanket= leaves it.  Names are compared as they
- * are written: "." and ".." are followed in the text, symbolic links are not
- * (each kernel follows its own).  A relative name starts at a directory of
+ * are written.  Symbolic links that lead across are noticed later, when a call has
+ * failed (links.c); where a name has a ".." that would lead across, they are looked at
+ * here.  A relative name starts at a directory of
  * either kernel, and is handed on as it is unless it leads into a prefix or
  * out of one.  The process in the rump kernel is in the directory that the
  * program is in, if that is the rump kernel's.
  *
- * Limits: a symbolic link of the host into a prefix stays in the host; a bad
- * address of a name is a fault in the program, if it is not near 0.
+ * Limit: a bad address of a name is a fault in the program, if it is not near 0.
  *
  * Compiled to use general registers only, as want.c, for path_maybe().
  */
 #include <errno.h>
 #include <fcntl.h>
 
-#include "hijack.h"
+#include "links.h"
 
 static int cwd_rump;		/* the process is in a directory of the rump kernel */
 static int root_rump;		/* and so is its root */
@@ -50,6 +50,33 @@ int path_root_is_rump(void)
 	return root_rump;
 }
 
+long path_name_inside(const char *path, const struct prefix *p, char buf[PATH_BUF],
+    const char **name)
+{
+	const char *s = p->as;
+	size_t n = 0;
+
+	if (p->cut || !s) {
+		*name = path_inside(path, p);
+		return 0;
+	}
+	for (; *s && n < PATH_BUF; n++)
+		buf[n] = *s++;
+	for (s = path + p->len; *s && n < PATH_BUF; n++)
+		buf[n] = *s++;
+	if (n == PATH_BUF)
+		return -ENAMETOOLONG;
+	buf[n] = '\0';
+	*name = buf;
+	return 0;
+}
+
+/* Is what path_own() has found the rump kernel's? */
+static int self_is_rump(int fd)
+{
+	return fd == AT_FDCWD ? cwd_rump : fd >= 0 && fdmap_peek(fd) != FD_HOST;
+}
+
 /* Certainly no address of a string: the host says EFAULT, where we would crash.  Any
  * other bad address is the program's fault, literally. */
 static int is_bad(const char *path)
@@ -59,97 +86,41 @@ static int is_bad(const char *path)
 
 int path_maybe(int dirfd, const char *path)
 {
-	int fd;
+	const char *rest;
 
 	if (is_bad(path))
 		return dirfd != AT_FDCWD && fdmap_peek(dirfd) != FD_HOST;
 	if (path[0] == '/') {
 		if (root_rump || path_prefix_of(path) || path_is_odd(path))
 			return 1;
-		if (path[1] != 'd' && path[1] != 'p')
-			return 0;
-		fd = path_fd(path);
-		return fd >= 0 && fdmap_peek(fd) != FD_HOST;
+		return (path[1] == 'd' || path[1] == 'p') && self_is_rump(path_own(path, &rest));
 	}
 	if (dirfd != AT_FDCWD ? fdmap_peek(dirfd) != FD_HOST : cwd_rump || path_child_cwds)
 		return 1;
 	return path_may_enter(path);
 }
 
-long path_outside(char *buf, long len, size_t size)
-{
-	return root_rump && len >= 0 && buf[0] == '/' ? len : path_text_outside(buf, len, size);
-}
-
-long path_getcwd(char *buf, size_t size)
-{
-	return path_outside(buf, rump(SYS_getcwd, (long)buf, size), size);
-}
-
-/* readlink(2) of a kernel's /proc/self/fd/N into buf; length without the NUL. */
-static long read_fd_link(enum side side, int fd, char buf[PATH_BUF])
-{
-	static const char self[] = "/proc/self/fd/";
-	char link[sizeof(self) + 12], digits[12];
-	size_t n, d = 0;
-	long len;
-
-	for (n = 0; n < sizeof(self) - 1; n++)
-		link[n] = self[n];
-	do
-		digits[d++] = '0' + fd % 10;
-	while (fd /= 10);
-	while (d)
-		link[n++] = digits[--d];
-	link[n] = '\0';
-	if (side == SIDE_RUMP)
-		len = rump(SYS_readlink, (long)link, (long)buf, PATH_BUF - 1);
-	else
-		len = host(SYS_readlink, link, buf, PATH_BUF - 1);
-	if (len >= 0)
-		buf[len] = '\0';
-	return len;
-}
-
-long path_of_fd(int rfd, char buf[PATH_BUF])
-{
-	long len = read_fd_link(SIDE_RUMP, rfd, buf);
-
-	if (len < 0 || buf[0] != '/')
-		return len;
-	len = path_outside(buf, len + 1, PATH_BUF);
-	return len < 0 ? len : len - 1;
-}
-
-/*
- * The program's name of a directory into buf, without a slash at the end; length
- * or -errno.  fd is AT_FDCWD or that kernel's number.
- */
-static long name_dir(enum side side, int fd, char buf[PATH_BUF])
-{
-	long len;
-
-	if (fd != AT_FDCWD) {
-		len = side == SIDE_RUMP ? path_of_fd(fd, buf) : read_fd_link(side, fd, buf);
-	} else {
-		len = side == SIDE_RUMP ? path_getcwd(buf, PATH_BUF) :
-		    host(SYS_getcwd, buf, PATH_BUF);
-		len -= len > 0;
-	}
-	if (len < 1 || buf[0] != '/')
-		return len < 0 ? len : -ENOENT;
-	if (len == 1)
-		buf[--len] = '\0';
-	return len;
-}
-
 /* w->buf has the name in full: decides by it, and asks by it. */
-static void decide(struct where *w)
+static int decide(struct where *w)
 {
 	const struct prefix *p = path_prefix_of(w->buf);
+	char buf[PATH_BUF];
+	size_t i = 0;
+	long err;
 
 	w->side = p ? SIDE_RUMP : SIDE_HOST;
-	w->path = p ? path_inside(w->buf, p) : w->buf;
+	w->path = w->buf;
+	w->dirfd = AT_FDCWD;
+	if (!p)
+		return 0;
+	err = path_name_inside(w->buf, p, buf, &w->path);
+	if (err == 0 && w->path == buf) {
+		do
+			w->buf[i] = buf[i];
+		while (buf[i++]);
+		w->path = w->buf;
+	}
+	return err;
 }
 
 /* A name of a vfork child that has changed to a directory of the rump kernel. */
@@ -160,17 +131,56 @@ static int from_child(const char *dir, const char *path, struct where *w)
 	if (len == 1 || (len > 0 && w->buf[len - 1] == '/'))
 		len--;
 	len = len < 0 ? len : path_append(w->buf, len, path);
-	if (len < 0)
-		return len;
-	decide(w);
-	return 0;
+	return len < 0 ? len : decide(w);
+}
+
+/* The rump kernel's own "/proc/self/fd/N" or "/proc/self/cwd". */
+static int by_proc(int rfd, const char *rest, struct where *w)
+{
+	const char *s;
+	size_t n;
+
+	w->side = SIDE_RUMP;
+	w->path = w->buf;
+	n = path_proc(rfd, w->buf);
+	for (s = rest; n < PATH_BUF && (w->buf[n] = *s); n++)
+		s++;
+	return n < PATH_BUF ? 0 : -ENAMETOOLONG;
+}
+
+/* A name that crosses, as it is written, which w->buf has: with a "..", links decide. */
+static int by_links(int dirfd, const char *path, struct where *w)
+{
+	int err = path_has_dotdot(path) ? links_resolve(dirfd, path, w->buf) : 0;
+
+	return err < 0 ? err : decide(w);
+}
+
+long path_base(int dirfd, char buf[PATH_BUF], enum side *side)
+{
+	const char *child;
+	long len;
+
+	*side = SIDE_HOST;
+	if (dirfd != AT_FDCWD && fdmap_get(dirfd) == FD_RUMP) {
+		*side = SIDE_RUMP;
+		dirfd = fdmap_num[dirfd];
+	} else if (dirfd == AT_FDCWD && path_child_cwds && (child = proc_child_cwd()) && *child) {
+		*side = SIDE_RUMP;
+		len = path_append(buf, 0, child);
+		return len == 1 ? 0 : len;
+	} else if (dirfd == AT_FDCWD && cwd_rump) {
+		*side = SIDE_RUMP;
+	}
+	return path_dir(*side, dirfd, buf);
 }
 
 int path_where(int dirfd, const char *path, struct where *w)
 {
 	const struct prefix *p;
-	const char *child;
+	const char *child, *rest;
 	long len;
+	int fd;
 
 	w->side = SIDE_HOST;
 	w->dirfd = dirfd;
@@ -192,17 +202,19 @@ int path_where(int dirfd, const char *path, struct where *w)
 		p = path_prefix_of(path);
 		if (p && !path_escapes(path + p->len, 0)) {
 			w->side = SIDE_RUMP;
-			w->path = path_inside(path, p);
-			return 0;
+			return path_name_inside(path, p, w->buf, &w->path);
 		}
+		fd = p ? -1 : path_own(path, &rest);
+		if (fd == AT_FDCWD && cwd_rump)
+			return by_proc(-1, rest, w);
+		if (fd >= 0 && fdmap_get(fd) == FD_RUMP)
+			return by_proc(fdmap_num[fd], rest, w);
 		if (!p && !path_is_odd(path))
 			return 0;
 		len = path_append(w->buf, 0, path);
 		if (len < 0)
 			return len;
-		if (p || path_prefix_of(w->buf))
-			decide(w);
-		return 0;
+		return p || path_prefix_of(w->buf) ? by_links(AT_FDCWD, path, w) : 0;
 	}
 
 	if (dirfd != AT_FDCWD && fdmap_get(dirfd) == FD_RUMP) {
@@ -218,7 +230,7 @@ int path_where(int dirfd, const char *path, struct where *w)
 		return 0;
 
 	/* A directory that cannot be named, a removed one perhaps: nothing leads out. */
-	len = name_dir(w->side, w->dirfd, w->buf);
+	len = path_dir(w->side, w->dirfd, w->buf);
 	if (len < 0)
 		return 0;
 	p = path_prefix_of(w->buf);
@@ -227,9 +239,5 @@ int path_where(int dirfd, const char *path, struct where *w)
 	len = path_append(w->buf, len, path);
 	if (len < 0)
 		return w->side == SIDE_RUMP ? len : 0;
-	if (w->side == SIDE_RUMP || path_prefix_of(w->buf)) {
-		w->dirfd = AT_FDCWD;
-		decide(w);
-	}
-	return 0;
+	return w->side == SIDE_RUMP || path_prefix_of(w->buf) ? by_links(dirfd, path, w) : 0;
 }

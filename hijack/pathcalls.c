@@ -75,18 +75,22 @@ long hijack_getcwd(long nr, const long a[6])
 	return len;
 }
 
-/* "/proc/self/fd/N" is asked of the kernel that has N. */
+/* "/proc/self/fd/N" is asked of the kernel that has N, with the program's name of it. */
 long hijack_readlink(long nr, const long a[6])
 {
 	int at = nr == SYS_readlinkat, fd;
-	const char *path = (const char *)a[at];
+	const char *path = (const char *)a[at], *rest;
 	char buf[PATH_BUF];
 	long len, i;
 
-	fd = path && path[0] == '/' ? path_fd(path) : -1;
-	if (fd < 0 || fdmap_get(fd) != FD_RUMP)
+	/* "/dev/stdin" is a link of the host to that. */
+	fd = path && path[0] == '/' && path[1] == 'p' ? path_own(path, &rest) : -1;
+	if (fd == AT_FDCWD && !*rest && path_cwd_is_rump())
+		len = path_getcwd(buf, sizeof(buf)) - 1;
+	else if (fd >= 0 && !*rest && fdmap_get(fd) == FD_RUMP)
+		len = path_of_fd(fdmap_num[fd], buf);
+	else
 		return hijack_route(nr, a);
-	len = path_of_fd(fdmap_num[fd], buf);
 	for (i = 0; i < len && i < a[at + 2]; i++)
 		((char *)a[at + 1])[i] = buf[i];
 	return len < 0 ? len : i;

@@ -5,6 +5,8 @@
  *
  * Compiled to use general registers only, as path.c.
  */
+#include <fcntl.h>
+
 #include "hijack.h"
 
 /* path begins with the n bytes of s. */
@@ -40,14 +42,12 @@ const char *path_inside(const char *path, const struct prefix *p)
 	return path[p->len] ? path + p->len : "/";
 }
 
-#define IS_END(c)	((c) == '/' || (c) == '\0')
-
 int path_has_dotdot(const char *s)
 {
 	for (;;) {
-		if (s[0] == '.' && s[1] == '.' && IS_END(s[2]))
+		if (s[0] == '.' && s[1] == '.' && PATH_END(s[2]))
 			return 1;
-		while (!IS_END(*s))
+		while (!PATH_END(*s))
 			s++;
 		if (!*s++)
 			return 0;
@@ -58,7 +58,7 @@ int path_is_odd(const char *s)
 {
 	for (; *s; s++)
 		if (s[0] == '/' && (s[1] == '/' || (s[1] == '.' &&
-		    (IS_END(s[2]) || (s[2] == '.' && IS_END(s[3]))))))
+		    (PATH_END(s[2]) || (s[2] == '.' && PATH_END(s[3]))))))
 			return 1;
 	return 0;
 }
@@ -72,12 +72,12 @@ int path_may_enter(const char *path)
 	while (path[0] == '.' && path[1] == '/')
 		for (path++; *path == '/'; path++)
 			;
-	for (n = 0; !IS_END(path[n]); n++)
+	for (n = 0; !PATH_END(path[n]); n++)
 		;
 	for (k = 0; n && k < scope.nprefix; k++) {
 		for (s = scope.prefix[k].s; *s; s += i) {
 			s++;
-			for (i = 0; !IS_END(s[i]); i++)
+			for (i = 0; !PATH_END(s[i]); i++)
 				;
 			if (i == n && begins(path, s, n))
 				return 1;
@@ -86,36 +86,61 @@ int path_may_enter(const char *path)
 	return path_has_dotdot(path);
 }
 
-int path_fd(const char *path)
+/* What path has behind the text s: from there on, or NULL. */
+static const char *behind(const char *path, const char *s)
 {
-	static const char dev[] = "/dev/", fd[] = "fd/", self[] = "/proc/self/fd/",
-	    thread[] = "/proc/thread-self/fd/";
-	static const char *const std[] = { "stdin", "stdout", "stderr" };
-	const char *s;
-	size_t i, n;
-
-	if (begins(path, dev, sizeof(dev) - 1)) {
-		s = path + sizeof(dev) - 1;
-		for (i = 0; i < 3; i++) {
-			n = i ? 6 : 5;
-			if (begins(s, std[i], n) && s[n] == '\0')
-				return i;
-		}
-		if (!begins(s, fd, sizeof(fd) - 1))
-			return -1;
-		s += sizeof(fd) - 1;
-	} else if (begins(path, self, sizeof(self) - 1)) {
-		s = path + sizeof(self) - 1;
-	} else if (begins(path, thread, sizeof(thread) - 1)) {
-		s = path + sizeof(thread) - 1;
-	} else {
-		return -1;
+	while (*s && *path == *s) {
+		path++;
+		s++;
 	}
-	if (!*s)
-		return -1;
-	for (n = 0; *s >= '0' && *s <= '9' && n < FDMAP_MAX; s++)
-		n = n * 10 + (*s - '0');
-	return *s || n >= FDMAP_MAX ? -1 : (int)n;
+	return *s ? NULL : path;
+}
+
+/* *n, less than max, and what is behind it, or NULL. */
+static const char *number(const char *s, long max, long *n)
+{
+	if (*s < '0' || *s > '9')
+		return NULL;
+	for (*n = 0; *s >= '0' && *s <= '9' && *n < max; s++)
+		*n = *n * 10 + (*s - '0');
+	return *n < max ? s : NULL;
+}
+
+/* Behind "/proc/self/", "/proc/thread-self/" or "/proc/PID/". */
+static const char *of_process(const char *path, long *pid)
+{
+	const char *s = behind(path, "/proc/"), *t;
+
+	if (!s)
+		return NULL;
+	if ((t = behind(s, "self/")) || (t = behind(s, "thread-self/")))
+		return t;
+	t = number(s, 1L << 31, pid);
+	return t && *t == '/' ? t + 1 : NULL;
+}
+
+int path_self(const char *path, long *pid, const char **rest)
+{
+	static const char *const std[] = { "/dev/stdin", "/dev/stdout", "/dev/stderr" };
+	const char *s, *t;
+	long n;
+
+	*pid = 0;
+	for (n = 0; n < 3; n++)
+		if ((*rest = behind(path, std[n])))
+			return **rest ? -1 : n;
+	s = behind(path, "/dev/");
+	if (!s) {
+		s = of_process(path, pid);
+		t = s ? behind(s, "cwd") : NULL;
+		if (t && PATH_END(*t)) {
+			*rest = t;
+			return AT_FDCWD;
+		}
+	}
+	t = s ? behind(s, "fd/") : NULL;
+	*rest = t ? number(t, FDMAP_MAX, &n) : NULL;
+	return *rest && PATH_END(**rest) ? n : -1;
 }
 
 long path_append(char *out, size_t len, const char *path)
@@ -186,13 +211,13 @@ int path_escapes(const char *s, int depth)
 			s++;
 		if (!*s)
 			return 0;
-		if (s[0] == '.' && s[1] == '.' && IS_END(s[2]))
+		if (s[0] == '.' && s[1] == '.' && PATH_END(s[2]))
 			depth--;
-		else if (!(s[0] == '.' && IS_END(s[1])))
+		else if (!(s[0] == '.' && PATH_END(s[1])))
 			depth++;
 		if (depth < 0)
 			return 1;
-		while (!IS_END(*s))
+		while (!PATH_END(*s))
 			s++;
 	}
 }
@@ -202,6 +227,6 @@ int path_components(const char *s)
 	int n = 0;
 
 	for (; *s; s++)
-		n += s[0] == '/' && !IS_END(s[1]);
+		n += s[0] == '/' && !PATH_END(s[1]);
 	return n;
 }

@@ -36,7 +36,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hijack.h"
+#include "links.h"
 #include "outsider.h"
 #include "../rumpclient/beside.h"
 
@@ -597,8 +597,13 @@ static long copy_in(int rfd, size_t size)
 	return fd;
 }
 
-/* "#!" at the start of a script on a rump file system: runs the interpreter. */
-static long exec_script(char *line, const char *name, char *const *argv, char *const *envp)
+static long exec_name(int dirfd, const char *name, int flags, char *const *argv, char *const *envp,
+    int depth);
+
+#define SCRIPTS_MAX	5	/* Linux's own limit of interpreters that are scripts */
+
+/* "#!" at the start of a script that the host cannot run: runs the interpreter. */
+static long exec_script(char *line, const char *name, char *const *argv, char *const *envp, int depth)
 {
 	char *interp, *arg, *end, **new;
 	size_t n = 0, out = 0;
@@ -612,6 +617,8 @@ static long exec_script(char *line, const char *name, char *const *argv, char *c
 		*--end = '\0';
 	if (!*interp)
 		return -ENOEXEC;
+	if (depth == SCRIPTS_MAX)
+		return -ELOOP;
 	while (argv && argv[n])
 		n++;
 	if (n > 4096)
@@ -624,7 +631,7 @@ static long exec_script(char *line, const char *name, char *const *argv, char *c
 	for (size_t i = 1; i < n; i++)
 		new[out++] = argv[i];
 	new[out] = NULL;
-	return hijack_exec(SYS_execve, (const long[6]){ (long)interp, (long)new, (long)envp });
+	return exec_name(AT_FDCWD, interp, 0, new, envp, depth + 1);
 }
 
 /* What cannot load this library is refused, or run in the scope's other ways. */
@@ -663,16 +670,21 @@ static long exec_outsider(const struct image *im, const char *name, const char *
 	return -EACCES;
 }
 
-static long exec_rump(const struct where *w, const char *name, char *const *argv,
-    char *const *envp)
+static long exec_rump(const struct where *w, const char *name, int flags, char *const *argv,
+    char *const *envp, int depth)
 {
 	struct image im = { .path = "", .flags = AT_EMPTY_PATH };
-	char head[256];
-	const char *why;
+	char head[256], self_name[PATH_PROC];
+	const char *path = w->path, *why;
 	struct stat st;
 	long rfd, ret, n;
 
-	rfd = rump(SYS_openat, w->dirfd, (long)w->path, O_RDONLY | O_CLOEXEC);
+	if (!*path && (flags & AT_EMPTY_PATH)) {
+		path_proc(w->dirfd, self_name);
+		path = self_name;
+	}
+	rfd = rump(SYS_openat, w->dirfd, (long)path, O_RDONLY | O_CLOEXEC |
+	    (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0));
 	if (rfd < 0)
 		return rfd;
 	ret = rump(SYS_fstat, rfd, (long)&st);
@@ -683,7 +695,7 @@ static long exec_rump(const struct where *w, const char *name, char *const *argv
 	if (n > 2 && head[0] == '#' && head[1] == '!') {
 		rump(SYS_close, rfd);
 		head[n] = '\0';
-		return exec_script(head, name, argv, envp);
+		return exec_script(head, name, argv, envp, depth);
 	}
 	if (n >= 0)
 		n = im.dirfd = copy_in(rfd, st.st_size);
@@ -696,24 +708,84 @@ static long exec_rump(const struct where *w, const char *name, char *const *argv
 	return ret;
 }
 
+/*
+ * Has the host not found the interpreter of this script, its own, because that is the rump
+ * kernel's?  Then line has the script's beginning.
+ */
+static int __attribute__((noinline)) has_rump_interpreter(const struct image *im, char line[256])
+{
+	char interp[256], led[PATH_BUF];
+	long fd = *im->path ? host(SYS_openat, im->dirfd, im->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0) :
+	    -1;
+
+	memset(line, 0, 256);
+	if (fd < 0)
+		return 0;
+	host(SYS_pread64, fd, line, 255, 0);
+	host(SYS_close, fd);
+	if (line[0] != '#' || line[1] != '!')
+		return 0;
+	strcpy(interp, line + 2 + strspn(line + 2, " \t"));
+	interp[strcspn(interp, " \t\n")] = '\0';
+	return path_maybe(AT_FDCWD, interp) || links_lead(AT_FDCWD, interp, RUMP_P_FOLLOW, 0, led);
+}
+
+static long exec_host(struct image *im, const char *name, char *const *argv, char *const *envp, int depth)
+{
+	const char *why = not_for_us(im);
+	long ret = why ? exec_outsider(im, name, why, argv, envp) : enter_env(im, argv, envp);
+	char line[256];
+
+	if ((ret == -ENOENT || ret == -EACCES) && has_rump_interpreter(im, line))
+		ret = exec_script(line, name, argv, envp, depth);
+	return ret;
+}
+
+/* name is what the program called im's path.  (A posix_spawn child's stack is small.) */
+static long __attribute__((noinline)) exec_image(struct image *im, const char *name,
+    char *const *argv, char *const *envp, int depth)
+{
+	struct where w;
+	long ret = path_where(im->dirfd, im->path, &w);
+
+	if (ret < 0)
+		return ret;
+	if (w.side == SIDE_RUMP)
+		return exec_rump(&w, name, im->flags, argv, envp, depth);
+	im->dirfd = w.dirfd;
+	im->path = w.path;
+	return exec_host(im, name, argv, envp, depth);
+}
+
+/* The same if links lead the name into the other kernel; else err. */
+static long __attribute__((noinline)) exec_led(int dirfd, const char *name, int flags,
+    char *const *argv, char *const *envp, int depth, long err)
+{
+	char led[PATH_BUF];
+	struct image im = { .dirfd = AT_FDCWD, .path = led, .flags = flags };
+
+	return links_lead(dirfd, name, flags & AT_SYMLINK_NOFOLLOW ? RUMP_P_LINK : RUMP_P_FOLLOW, err == 0,
+	    led) ? exec_image(&im, name, argv, envp, depth) : err;
+}
+
+static long exec_name(int dirfd, const char *name, int flags, char *const *argv, char *const *envp,
+    int depth)
+{
+	struct image im = { .dirfd = dirfd, .path = name, .flags = flags };
+	long ret = scope.shadow ? exec_led(dirfd, name, flags, argv, envp, depth, 0) : 0;
+
+	if (ret == 0)
+		ret = exec_image(&im, name, argv, envp, depth);
+	return links_error(ret) ? exec_led(dirfd, name, flags, argv, envp, depth, ret) : ret;
+}
+
 long hijack_exec(long nr, const long a[6])
 {
 	int at = nr == SYS_execveat;
-	struct image im = { .dirfd = at ? (int)a[0] : AT_FDCWD, .flags = at ? (int)a[4] : 0 };
 	const char *name = (const char *)a[at];
-	char *const *argv = (char *const *)a[at + 1], *const *envp = (char *const *)a[at + 2];
-	struct where w;
-	const char *why;
-	int err;
 
 	if ((unsigned long)name < 4096)
 		return host_pass(nr, a);	/* EFAULT */
-	err = path_where(im.dirfd, name, &w);
-	if (err < 0)
-		return err;
-	if (w.side == SIDE_RUMP)
-		return exec_rump(&w, name, argv, envp);
-	im.path = w.path;
-	why = not_for_us(&im);
-	return why ? exec_outsider(&im, name, why, argv, envp) : enter_env(&im, argv, envp);
+	return exec_name(at ? (int)a[0] : AT_FDCWD, name, at ? (int)a[4] : 0, (char *const *)a[at + 1],
+	    (char *const *)a[at + 2], 0);
 }

@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
-#include "hijack.h"
+#include "links.h"
 
 __thread volatile int hijack_depth __attribute__((tls_model("initial-exec")));
 
@@ -191,7 +191,7 @@ static int stays_outside(int how)
 	return 0;
 }
 
-long hijack_call(long nr, const long a[6])
+static long carry_out(long nr, const long a[6])
 {
 	int how = hijack_how[nr];
 	bool again;
@@ -206,4 +206,27 @@ long hijack_call(long nr, const long a[6])
 		again = !door_waiting || door_open(nr);
 	} while (ret == -RUMP_ERESTARTSYS && again);
 	return ret == -RUMP_ERESTARTSYS ? -EINTR : ret;
+}
+
+/* An exec looks for links itself, since it is to know the name that it was given. */
+static long carry_out_by_links(long nr, const long a[6], long err)
+{
+	long ret;
+
+	return hijack_how[nr] != HOW_exec && links_follow(nr, a, err, carry_out, &ret) ? ret : err;
+}
+
+long hijack_call(long nr, const long a[6])
+{
+	long ret;
+
+	if (scope.shadow && hijack_how[nr] != HOW_exec && links_follow(nr, a, 0, carry_out, &ret))
+		return ret;
+	ret = carry_out(nr, a);
+	return links_error(ret) ? carry_out_by_links(nr, a, ret) : ret;
+}
+
+long hijack_slow(long nr, const long a[6], long err)
+{
+	return err < 0 ? carry_out_by_links(nr, a, err) : hijack_call(nr, a);
 }

@@ -40,7 +40,8 @@ int unixname_maybe(const void *addr, unsigned int len)
 {
 	char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
 
-	return name_in(addr, len, name) && path_maybe(AT_FDCWD, name);
+	return !name_in(addr, len, name) ? WANT_HOST :
+	    path_maybe(AT_FDCWD, name) ? WANT_CALL : scope.names;
 }
 
 const void *unixname_in(const void *addr, unsigned int *len, struct sockaddr_un *un,

@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 
 #include "epoll.h"
-#include "hijack.h"
+#include "links.h"
 
 static int not_host(long fd)
 {
@@ -74,7 +74,7 @@ static int want_aio(long n, struct iocb *const *list)
 
 static int want_by_row(const struct rump_sysrow *row, const long a[6])
 {
-	int i;
+	int i, names = 0;
 
 	for (i = 0; i < 6; i++) {
 		switch (row->a[i].kind) {
@@ -85,15 +85,17 @@ static int want_by_row(const struct rump_sysrow *row, const long a[6])
 		case RUMP_A_DIR:
 			if (path_maybe(a[i], (const char *)a[i + 1]))
 				return 1;
+			names = 1;
 			i++;
 			break;
 		case RUMP_A_PATH:
 			if (path_maybe(AT_FDCWD, (const char *)a[i]))
 				return 1;
+			names = 1;
 			break;
 		}
 	}
-	return 0;
+	return names ? scope.names : WANT_HOST;
 }
 
 /* A child that is a process, but shares our memory until its exec. */
@@ -123,7 +125,11 @@ int hijack_want(long nr, const long a[6])
 	case HOW_socketpair:
 		return scope_socket(&scope, a[0], a[1], a[2]);
 	case HOW_address:
-		return not_host(a[0]) || unixname_maybe((const void *)a[1], a[2]);
+		if (not_host(a[0]))
+			return WANT_CALL;
+		return unixname_maybe((const void *)a[1], a[2]);
+	case HOW_open:
+		return links_creates(nr, a) ? WANT_CALL : want_by_row(&hijack_rows[nr], a);
 	case HOW_poll:
 		return want_poll((const struct pollfd *)a[0], (unsigned int)a[1]);
 	case HOW_select:

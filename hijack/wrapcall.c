@@ -139,20 +139,38 @@ struct outcome {
 	long carried_out;
 };
 
+/* As wrap.S goes on into libc: for functions of no more arguments. */
+static long libc_call(unsigned int index, const long a[7])
+{
+	long (*next)(long, long, long, long, long, long, long) =
+	    (long (*)(long, long, long, long, long, long, long))wrap_next[index];
+
+	return next(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+}
+
 /* Called by wrap.S with the arguments as they came, and a seventh. */
 struct outcome wrap_call(unsigned int index, const long a[7])
     __attribute__((visibility("hidden")));
 struct outcome wrap_call(unsigned int index, const long a[7])
 {
 	const struct entry *e = &entries[index];
-	long b[6], nr = e->form == number ? a[0] : e->nr, ret;
+	long b[6], nr = e->form == number ? a[0] : e->nr, ret = 0;
 
 	to_syscall(e->form, b, a);
-	if (!hijack_want(nr, b))
+	switch (hijack_want(nr, b)) {
+	case WANT_HOST:
 		return (struct outcome){ 0, 0 };
-	if (e->form != number && door_may_cancel(nr))
-		pthread_testcancel();
-	ret = hijack_call(nr, b);
+	case WANT_LOOK:
+		ret = libc_call(index, a);
+		if ((int)ret != -1 || !hijack_failed(nr, b, -errno))
+			return (struct outcome){ ret, 1 };
+		ret = -errno;
+		break;
+	default:
+		if (e->form != number && door_may_cancel(nr))
+			pthread_testcancel();
+	}
+	ret = hijack_slow(nr, b, ret);
 	if (ret < 0 && ret >= -4095) {
 		errno = -ret;
 		ret = -1;

@@ -59,12 +59,21 @@ enum rump_arglen {
 	RUMP_L_BITS,		/* argument arg counts bits, stored in whole 64-bit words */
 };
 
+/* The same place of a path: is a symbolic link at its end followed? */
+enum rump_argpath {
+	RUMP_P_FOLLOW,		/* yes */
+	RUMP_P_LINK,		/* no, but with a slash behind it yes */
+	RUMP_P_NAME,		/* never: the name itself is made, moved or removed */
+	RUMP_P_UNLESS,		/* no if bit number size of argument arg is set, else yes */
+	RUMP_P_IF,		/* the other way round */
+};
+
 struct rump_sysarg {
 	uint8_t kind;		/* enum rump_argkind */
-	uint8_t lenkind;	/* enum rump_arglen */
-	uint8_t arg;		/* index of the argument that has the length */
+	uint8_t lenkind;	/* enum rump_arglen; of a path enum rump_argpath */
+	uint8_t arg;		/* index of the argument that has the length, or the flag */
 	uint8_t nullok;		/* spare, 0 */
-	uint16_t size;		/* bytes, of one element */
+	uint16_t size;		/* bytes, of one element; of a path a bit's number */
 };
 
 /* What the result is. */

@@ -100,8 +100,10 @@ static int replace_there(struct call *c, struct there *t, int i, int dir, const 
 /* 1: the name is that of a descriptor of the rump kernel's. */
 static int is_link(const struct call *c, struct there *t, const char *name, struct where *w)
 {
-	int fd = name[0] == '/' ? path_fd(name) : -1;
-	struct object *o = fd < 0 ? NULL : object_at(c, fd);
+	const char *rest;
+	long pid;
+	int fd = path_self(name, &pid, &rest);
+	struct object *o = fd < 0 || pid || *rest ? NULL : object_at(c, fd);
 
 	if (!o)
 		return 0;

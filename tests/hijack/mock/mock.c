@@ -145,9 +145,15 @@ static long hide(long fd)
 
 static const char *full(const char *path, char *buf)
 {
+	char *rest;
+	long fd;
+
 	if (!path || !*path)
 		return path;
-	if (path[0] == '/')
+	if (strncmp(path, "/proc/self/fd/", 14) == 0) {
+		fd = strtol(path + 14, &rest, 10);
+		snprintf(buf, 8192, "/proc/self/fd/%ld%s", fd + BASE, rest);
+	} else if (path[0] == '/')
 		snprintf(buf, 8192, "%s%s", root, path);
 	else
 		snprintf(buf, 8192, "%s%s/%s", root, cwd, path);
