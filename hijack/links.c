@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/un.h>
@@ -41,9 +42,22 @@ struct walk {
 	int hops;
 };
 
+/*
+ * Too large for the stack of every thread, and too slow to map each time: one stays.  Who has it
+ * in the moment of another thread's fork, or in a vfork child that goes on to an exec, keeps it.
+ */
+static struct walk *_Atomic spare;
+
 static struct walk *begin_walk(void)
 {
-	long mem = host(SYS_mmap, NULL, sizeof(struct walk), PROT_READ | PROT_WRITE,
+	struct walk *w = atomic_exchange(&spare, NULL);
+	long mem;
+
+	if (w) {
+		w->crossed = w->at_end = w->hops = 0;
+		return w;
+	}
+	mem = host(SYS_mmap, NULL, sizeof(struct walk), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return host_failed(mem) ? NULL : (struct walk *)mem;
@@ -51,7 +65,9 @@ static struct walk *begin_walk(void)
 
 static void end_walk(struct walk *w)
 {
-	host(SYS_munmap, w, sizeof(*w));
+	w = atomic_exchange(&spare, w);
+	if (w)
+		host(SYS_munmap, w, sizeof(*w));
 }
 
 /* ---- one step ----------------------------------------------------------------------------- */

@@ -16,8 +16,11 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "links.h"
+
+#define NAME_MOST	256	/* of what is looked at on the stack; longer ones are walked */
 
 int links_last(long nr, const long a[6], int i)
 {
@@ -63,6 +66,32 @@ int links_forbidden(long nr, const long a[6])
 	    (RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV));
 }
 
+/*
+ * There are links in the name.  Do they lead to something of the host, with nothing but the last
+ * component missing, and that no link?  Then they do not lead into a prefix that the host has not.
+ */
+static int leads_nowhere(int dirfd, const char *path)
+{
+	char dir[NAME_MOST], c;
+	long n, i;
+
+	n = host(SYS_readlinkat, dirfd, path, &c, 1);
+	if (n != -ENOENT)
+		return n != -EINVAL;
+	for (n = 0; path[n]; n++)
+		;
+	while (n && path[n - 1] == '/')
+		n--;
+	while (n && path[n - 1] != '/')
+		n--;
+	if (n >= NAME_MOST)
+		return 1;
+	for (i = 0; i < n; i++)
+		dir[i] = path[i];
+	dir[n] = '\0';
+	return n && host(SYS_faccessat, dirfd, dir, F_OK) < 0;
+}
+
 int links_maybe(int dirfd, const char *path, int last)
 {
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC | (last == RUMP_P_FOLLOW ? 0 : O_NOFOLLOW),
@@ -71,8 +100,10 @@ int links_maybe(int dirfd, const char *path, int last)
 
 	if (fd >= 0)
 		host(SYS_close, fd);
-	/* No link was met, or (ELOOP, or what the kernel or a filter says of the call) perhaps. */
-	return fd < 0 && fd != -ENOENT && fd != -ENOTDIR && fd != -EACCES;
+	if (fd >= 0 || fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES)
+		return 0;
+	/* ELOOP, or what the kernel or a filter says of the call. */
+	return scope.shadow || leads_nowhere(dirfd, path);
 }
 
 int links_creates(long nr, const long a[6])

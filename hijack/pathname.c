@@ -24,15 +24,15 @@ long path_getcwd(char *buf, size_t size)
 size_t path_proc(int fd, char buf[PATH_PROC])
 {
 	const char *s = fd < 0 ? "/proc/self/cwd" : "/proc/self/fd/";
-	char digits[12];
-	size_t n, d = 0;
+	unsigned int unit = 1;
+	size_t n;
 
 	for (n = 0; s[n]; n++)
 		buf[n] = s[n];
-	for (; fd >= 0 && (d == 0 || fd); fd /= 10)
-		digits[d++] = '0' + fd % 10;
-	while (d)
-		buf[n++] = digits[--d];
+	while (fd / 10 >= (int)unit)
+		unit *= 10;
+	for (; fd >= 0 && unit; unit /= 10)
+		buf[n++] = '0' + fd / unit % 10;
 	buf[n] = '\0';
 	return n;
 }
