@@ -67,10 +67,10 @@ int links_forbidden(long nr, const long a[6])
 }
 
 /*
- * There are links in the name.  Do they lead to something of the host, with nothing but the last
- * component missing, and that no link?  Then they do not lead into a prefix that the host has not.
+ * There are links in the name.  0: they lead to something of the host, with nothing but the last
+ * component missing, and that is no link; so they do not lead into a prefix, which the host has not.
  */
-static int leads_nowhere(int dirfd, const char *path)
+static int may_cross(int dirfd, const char *path)
 {
 	char dir[NAME_MOST], c;
 	long n, i;
@@ -80,8 +80,8 @@ static int leads_nowhere(int dirfd, const char *path)
 		return n != -EINVAL;
 	for (n = 0; path[n]; n++)
 		;
-	while (n && path[n - 1] == '/')
-		n--;
+	if (path[n - 1] == '/')
+		return 1;
 	while (n && path[n - 1] != '/')
 		n--;
 	if (n >= NAME_MOST)
@@ -103,7 +103,7 @@ int links_maybe(int dirfd, const char *path, int last)
 	if (fd >= 0 || fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES)
 		return 0;
 	/* ELOOP, or what the kernel or a filter says of the call. */
-	return scope.shadow || leads_nowhere(dirfd, path);
+	return scope.shadow || may_cross(dirfd, path);
 }
 
 int links_creates(long nr, const long a[6])
