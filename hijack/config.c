@@ -256,11 +256,17 @@ static int one_word(struct parse *p, const char *s, size_t n)
 	    "socket=KIND:..., vfs=all|none, sysctl=yes|no, fdoff=N, static=refuse|trap|host", n > 200 ? 200 : (int)n, s);
 }
 
+/* What shows the network, makes interfaces, or names its resolver, goes where the network is. */
+static const char *const with_inet[] = {
+	"/proc/net", "/sys/class/net", "/dev/net", "/dev/ppp", "/etc/resolv.conf",
+};
+
 int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char *err,
     size_t errsize)
 {
 	struct parse p = { sc, store, size, err, errsize, 0 };
 	const char *comma, *end = s + strlen(s);
+	size_t i;
 
 	memset(sc, 0, sizeof(*sc));
 	do {
@@ -269,12 +275,10 @@ int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char 
 			return -1;
 		s = comma ? comma + 1 : end;
 	} while (comma);
-	/* What shows the network, and sets it, goes where the network is, and so does what
-	 * names its resolver. */
-	if (scope_socket(sc, AF_INET, SOCK_STREAM, 0) && (add_implied(&p, "blanket", "/proc/net") < 0 ||
-	    add_implied(&p, "blanket", "/sys/class/net") < 0 ||
-	    (!p.sysctl && add_implied(&p, "sysctl", "/proc/sys/net") < 0) ||
-	    add_implied(&p, "blanket", "/etc/resolv.conf") < 0))
-		return -1;
-	return 0;
+	if (!scope_socket(sc, AF_INET, SOCK_STREAM, 0))
+		return 0;
+	for (i = 0; i < sizeof(with_inet) / sizeof(with_inet[0]); i++)
+		if (add_implied(&p, "blanket", with_inet[i]) < 0)
+			return -1;
+	return p.sysctl ? 0 : add_implied(&p, "sysctl", "/proc/sys/net");
 }

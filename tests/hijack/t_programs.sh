@@ -319,6 +319,8 @@ network_test() {
 		nft list ruleset | grep -o 'tcp dport 81 drop'
 		ping -c 2 -i 0.01 10.9.0.1 | grep -o '2 received'
 		ss -H -s | grep -o '^RAW'
+		ip tuntap add dev rumptun0 mode tun
+		ip tuntap list
 		sysctl -w net.ipv4.ip_default_ttl=63
 		sysctl net.ipv4.ip_default_ttl
 		export RUMPHIJACK=socket=all:nolocal,sysctl=no
@@ -333,6 +335,7 @@ network_test() {
 		tcp dport 81 drop
 		2 received
 		RAW
+		rumptun0: tun persist
 		net.ipv4.ip_default_ttl = 63
 		net.ipv4.ip_default_ttl = 63
 	END

@@ -123,16 +123,19 @@ ATF_TC_BODY(paths, tc)
 	ATF_CHECK_EQ(sc.fdoff, 100);
 	ATF_CHECK_EQ(sc.vfs_sync, 1);
 
-	sc = parse("socket=inet");		/* and what shows the network, and names its resolver */
-	ATF_REQUIRE_EQ(sc.nprefix, 4);
+	/* and what shows the network, makes interfaces, and names its resolver */
+	sc = parse("socket=inet");
+	ATF_REQUIRE_EQ(sc.nprefix, 6);
 	ATF_CHECK_STREQ(sc.prefix[0].s, "/proc/net");
 	ATF_CHECK_STREQ(sc.prefix[1].s, "/sys/class/net");
-	ATF_CHECK_STREQ(sc.prefix[2].s, "/proc/sys/net");
-	ATF_CHECK_STREQ(sc.prefix[3].s, "/etc/resolv.conf");
+	ATF_CHECK_STREQ(sc.prefix[2].s, "/dev/net");
+	ATF_CHECK_STREQ(sc.prefix[3].s, "/dev/ppp");
+	ATF_CHECK_STREQ(sc.prefix[4].s, "/etc/resolv.conf");
+	ATF_CHECK_STREQ(sc.prefix[5].s, "/proc/sys/net");
 	sc = parse("socket=inet,sysctl=no");
-	ATF_CHECK_EQ(sc.nprefix, 3);
+	ATF_CHECK_EQ(sc.nprefix, 5);
 	sc = parse("sysctl=yes,socket=inet");
-	ATF_REQUIRE_EQ(sc.nprefix, 4);
+	ATF_REQUIRE_EQ(sc.nprefix, 6);
 	ATF_CHECK_STREQ(sc.prefix[0].s, "/proc/sys");
 	ATF_CHECK_EQ(parse("socket=none").nprefix, 0);
 }
