@@ -6,7 +6,7 @@
  * bytes; with libFuzzer:
  *
  *	clang -g -D_GNU_SOURCE -Iinclude -fsanitize=fuzzer,address,undefined -DLIBFUZZER \
- *	    tests/hijack/fuzz_trap.c tools/trap/{calls,filter,memory,names,rights,target}.c \
+ *	    tests/hijack/fuzz_trap.c tools/trap/{address,calls,filter,memory,names,newfd,rights,target,translate}.c \
  *	    hijack/{config,pathtext}.c
  */
 #include <fcntl.h>

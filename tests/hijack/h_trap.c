@@ -2,7 +2,7 @@
 /*
  * h_trap.c - what a statically linked program sees under rump run --static=trap.
  *
- *	h_trap errors | files DIR | where DIR | maps DIR | low DIR | life | wait | limit | input FD
+ *	h_trap errors | files DIR | rights DIR | where DIR | maps DIR | low DIR | life | wait | limit | input FD
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -367,6 +368,70 @@ static void c_life(const char *arg)
 	raise(SIGTERM);				/* and so ends rump run */
 }
 
+static void send_fds(int s, const int *fds, int n)
+{
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(4 * sizeof(int))] = { 0 };
+	struct iovec iov = { "r", 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
+	    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&m);
+
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(n * sizeof(int));
+	memcpy(CMSG_DATA(cm), fds, n * sizeof(int));
+	need(sendmsg(s, &m, 0) == 1);
+	need(memcmp(CMSG_DATA(cm), fds, n * sizeof(int)) == 0);	/* the caller's stay as they are */
+}
+
+static int receive_fds(int s, int *fds)
+{
+	_Alignas(struct cmsghdr) char ctl[CMSG_SPACE(4 * sizeof(int))];
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
+	    .msg_controllen = sizeof(ctl) };
+	struct cmsghdr *cm;
+
+	need(recvmsg(s, &m, MSG_CMSG_CLOEXEC) == 1 && m.msg_control == ctl);
+	cm = CMSG_FIRSTHDR(&m);
+	need(cm && cm->cmsg_type == SCM_RIGHTS && !(m.msg_flags & MSG_CTRUNC));
+	memcpy(fds, CMSG_DATA(cm), cm->cmsg_len - CMSG_LEN(0));
+	return (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+}
+
+/* Descriptors of both kernels in messages over local sockets of the rump kernel. */
+static void c_rights(const char *dir)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int s[2], tcp[2], got[4], pi[2], l, c;
+	char buf[9];
+
+	pair(tcp);
+	need(pipe(pi) == 0);
+	need(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && s[0] > 500);
+	send_fds(s[0], (int[]){ tcp[0], pi[1], tcp[0] }, 3);
+	need(receive_fds(s[1], got) == 3);
+	close(tcp[0]);
+	need(fcntl(got[0], F_GETFD) == FD_CLOEXEC && got[0] != got[2]);
+	need(write(got[0], "rump", 4) == 4 && read(tcp[1], buf, 9) == 4);
+	need(write(got[1], "host", 4) == 4 && read(pi[0], buf, 9) == 4 && !memcmp(buf, "host", 4));
+	close(got[0]);
+	need(write(got[2], "rump", 4) == 4 && read(tcp[1], buf, 9) == 4);
+	close(got[2]);
+	need(read(tcp[1], buf, 9) == 0);
+	need(write(s[1], "x", 1) == 1 && recv(s[0], buf, 9, 0) == 1);
+	/* a name in the rump kernel */
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s/sock", dir);
+	l = socket(AF_UNIX, SOCK_STREAM, 0);
+	need(bind(l, (void *)&un, sizeof(un)) == 0 && listen(l, 1) == 0);
+	need(access(un.sun_path, F_OK) == 0 && chdir(dir) == 0);
+	strcpy(un.sun_path, "sock");
+	c = socket(AF_UNIX, SOCK_STREAM, 0);
+	need(connect(c, (void *)&un, sizeof(un)) == 0 && accept(l, NULL, NULL) > 500);
+	need(unlink("sock") == 0);
+}
+
 /* In a call of the rump kernel, until somebody ends it. */
 static void c_wait(const char *arg)
 {
@@ -412,7 +477,7 @@ int main(int argc, char **argv)
 	} cases[] = {
 		{ "errors", c_errors }, { "files", c_files }, { "life", c_life }, { "limit", c_limit },
 		{ "input", c_input }, { "where", c_where }, { "in", c_in }, { "maps", c_maps },
-		{ "low", c_low }, { "wait", c_wait },
+		{ "low", c_low }, { "wait", c_wait }, { "rights", c_rights },
 	};
 	size_t i;
 

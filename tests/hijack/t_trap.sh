@@ -62,6 +62,7 @@ calls_body() {
 	for t in where maps low; do
 		atf_check $trap ./h_trap $t /rump/run
 	done
+	RUMPHIJACK=path=/rump,socket=all atf_check $trap ./h_trap rights /rump/run
 	atf_check $trap ./h_trap limit
 	atf_check -s signal:15 "$rump" run --server "$url" --static=trap ./h_trap life
 	no_supervisor

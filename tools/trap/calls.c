@@ -2,22 +2,14 @@
 /*
  * calls.c - what a system call of a target becomes.
  *
- * The table of <rump/syscalls.def> says which arguments are descriptors and names.  Where
- * they are the rump kernel's, the call is made there with them translated; its pointers
- * stay what they are, because the client library reads and writes the target's memory
- * for this thread.  Names are read once: the rump kernel finds our copy at an address
- * where no program has memory.  Everything else goes on to the host; if a name of the host
- * has to be another than the target's, as a call that the target is made to make (inject.c).
+ * Where it is the rump kernel's (translate.c), it is made there; its pointers stay what they
+ * are, because the client library reads and writes the target's memory for this thread.
+ * Everything else goes on to the host.
  *
  * All targets together are one process of the rump kernel, with its user.
- *
- * Limits: a descriptor of the rump kernel cannot be copied to a number that is not watched
- * (dup2 onto 3 to 511); local sockets are the host's, and what is sent over them is received
- * at such a number.  RUMPHIJACK=...,fdoff=3 has all numbers watched.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,197 +20,6 @@
 #include <unistd.h>
 
 #include "trap.h"
-
-/* A call as the rump kernel gets it. */
-struct there {
-	long a[6];
-	struct object *used[6];		/* to be put */
-	int fd[6];			/* their numbers */
-	int n, host;			/* how many arguments are whose */
-	int last;			/* the last name is the rump kernel's */
-	struct object *link;		/* a name was that of this descriptor: /proc/self/fd/N */
-	const char *text[6];		/* names that the host is to get instead; or NULL */
-	int moved;			/* there is such a one */
-};
-
-/* ---- translating ------------------------------------------------------------------------- */
-
-struct object *object_at(const struct call *c, long fd)
-{
-	return trap_watched(fd) ? object_get(c->tid, fd) : NULL;
-}
-
-static void add_used(struct there *t, struct object *o, int fd)
-{
-	t->fd[t->n] = fd;
-	t->used[t->n++] = o;
-}
-
-static void add_fd(const struct call *c, struct there *t, int i)
-{
-	struct object *o = object_at(c, c->a[i]);
-
-	if (!o) {
-		t->host++;
-		return;
-	}
-	t->a[i] = object_rfd(o);
-	add_used(t, o, c->a[i]);
-}
-
-/* The name that is argument i becomes this text. */
-static int replace(struct call *c, struct there *t, int i, const char *text)
-{
-	size_t n = strlen(text) + 1;
-
-	if (c->used + n > OWN_SIZE)
-		return -ENAMETOOLONG;
-	memmove(c->own + c->used, text, n);
-	t->text[i] = c->own + c->used;
-	t->a[i] = OWN_AT + c->used;
-	c->used += n;
-	return 0;
-}
-
-/* The name, in the rump kernel, as argument i: below dirfd there, which is argument i - 1, if dir. */
-static int replace_there(struct call *c, struct there *t, int i, int dir, const struct where *w)
-{
-	char *path;
-	int err;
-
-	if (dir)
-		t->a[i - 1] = w->dirfd;
-	if (dir || w->dirfd == AT_FDCWD || !*w->path)
-		return replace(c, t, i, w->path);
-	if (asprintf(&path, "/proc/self/fd/%d/%s", w->dirfd, w->path) < 0)
-		return -ENOMEM;
-	err = replace(c, t, i, path);
-	free(path);
-	return err;
-}
-
-/* 1: the name is that of a descriptor of the rump kernel's. */
-static int is_link(const struct call *c, struct there *t, const char *name, struct where *w)
-{
-	const char *rest;
-	long pid;
-	int fd = path_self(name, &pid, &rest);
-	struct object *o = fd < 0 || pid || *rest ? NULL : object_at(c, fd);
-
-	if (!o)
-		return 0;
-	w->side = SIDE_RUMP;
-	w->dirfd = AT_FDCWD;
-	w->path = w->buf;
-	snprintf(w->buf, sizeof(w->buf), "/proc/self/fd/%d", object_rfd(o));
-	t->link = o;
-	add_used(t, o, fd);
-	return 1;
-}
-
-/*
- * The name that is argument i, and the descriptor of its directory in front of it, if dir.
- * -errno.
- */
-static int add_name(struct call *c, struct there *t, int i, int dir)
-{
-	int fd = dir ? (int)c->a[i - 1] : AT_FDCWD, rfd = -1, err;
-	struct object *o = NULL;
-	char name[PATH_BUF];
-	struct where w;
-	long len;
-
-	len = c->a[i] ? target_string(c, c->a[i], name, sizeof(name)) : -EFAULT;
-	if (len == -ENAMETOOLONG)
-		return len;
-	t->last = 0;
-	if (len < 0) {
-		/* NULL is the descriptor itself, for some; the rest is the kernel's to refuse. */
-		if (dir)
-			add_fd(c, t, i - 1);
-		else
-			t->host++;
-		return 0;
-	}
-	if (!is_link(c, t, name, &w)) {
-		if (name[0] != '/' && fd == AT_FDCWD)
-			rfd = dir_of(c->tid);
-		else if (name[0] != '/' && (o = object_at(c, fd)))
-			rfd = object_rfd(o);
-		err = name_where(c->tid, fd, rfd, name, &w);
-		if (err == 0 && w.side == SIDE_RUMP)
-			add_used(t, o, fd);
-		else if (o)
-			object_put(o);
-		if (err < 0)
-			return err;
-	}
-	t->last = w.side == SIDE_RUMP;
-	if (t->last)
-		return replace_there(c, t, i, dir, &w);
-	t->host++;
-	if (w.path == name)
-		return 0;
-	t->moved = 1;
-	if (dir)
-		t->a[i - 1] = AT_FDCWD;
-	return replace(c, t, i, w.path);
-}
-
-/* What is of both kernels: no error if it can be. */
-static int refuse_mixed(const struct call *c, const struct there *t)
-{
-	switch (trap_how[c->nr]) {
-	case HOW_mount:
-		return t->last ? 1 : -EXDEV;	/* what is mounted may be anything */
-	case HOW_sendfile:
-		return -EINVAL;
-	case HOW_splice:
-		return c->nr == SYS_copy_file_range ? -EXDEV : -EINVAL;
-	}
-	return -EXDEV;
-}
-
-/* 0: the call is the host's; 1: the rump kernel's; -errno. */
-static int translate(struct call *c, struct there *t)
-{
-	const struct rump_sysrow *row = &trap_rows[c->nr];
-	int i, err = 0;
-
-	memset(t, 0, sizeof(*t));
-	memcpy(t->a, c->a, sizeof(t->a));
-	for (i = 0; i < 6 && err == 0; i++) {
-		if (row->a[i].kind == RUMP_A_FD)
-			add_fd(c, t, i);
-		else if (row->a[i].kind == RUMP_A_PATH)
-			err = add_name(c, t, i, 0);
-		else if (row->a[i].kind == RUMP_A_DIR)
-			err = add_name(c, t, ++i, 1);
-	}
-	if (err < 0)
-		return err;
-	return t->n && t->host ? refuse_mixed(c, t) : t->n != 0;
-}
-
-static void put_all(struct there *t)
-{
-	while (t->n)
-		if (t->used[--t->n])
-			object_put(t->used[t->n]);
-}
-
-/* It is the host's. */
-static long host_call(struct call *c, const struct there *t)
-{
-	struct injection in = { .n = 1 };
-
-	if (!t->moved)
-		return CALL_CONTINUE;
-	in.call[0].nr = c->nr;
-	memcpy(in.call[0].a, t->a, sizeof(t->a));
-	memcpy(in.text, t->text, sizeof(in.text));
-	return inject(c, &in);
-}
 
 /* ---- carrying out ------------------------------------------------------------------------ */
 
@@ -288,8 +89,9 @@ long call_make(struct call *c, long nr, const long a[6])
 static void apply_umask(struct call *c, struct there *t)
 {
 	unsigned int mask;
-	struct open_how how;
+	struct open_how how, *own_how;
 	char line[128];
+	uint64_t at;
 	int i = 0;
 
 	switch (c->nr) {
@@ -314,13 +116,11 @@ static void apply_umask(struct call *c, struct there *t)
 		return;
 	if (c->nr != SYS_openat2) {
 		t->a[i] &= ~(long)mask;
-	} else if (c->a[3] == sizeof(how) && c->used + 16 + sizeof(how) <= OWN_SIZE &&
-	    target_read(c, &how, c->a[2], sizeof(how)) == sizeof(how)) {
+	} else if (c->a[3] == sizeof(how) && target_read(c, &how, c->a[2], sizeof(how)) == sizeof(how) &&
+	    (own_how = room_in(c, sizeof(how), &at))) {
 		how.mode &= ~(uint64_t)mask;
-		c->used = (c->used + 15) & ~15UL;
-		memcpy(c->own + c->used, &how, sizeof(how));
-		t->a[2] = OWN_AT + c->used;
-		c->used += sizeof(how);
+		*own_how = how;
+		t->a[2] = at;
 	}
 }
 
@@ -331,12 +131,18 @@ static long make(struct call *c, struct there *t)
 		return send_rights(c, t->a);
 	case HOW_recvmsg:
 		return receive_rights(c, t->a);
+	case HOW_address:
+		apply_address(c, t, 1);
+		break;
+	case HOW_sendto:
+		apply_address(c, t, 4);
+		break;
 	}
 	apply_umask(c, t);
 	return call_make(c, c->nr, t->a);
 }
 
-static long carry_out(struct call *c, struct there *t)
+long carry_out(struct call *c, struct there *t)
 {
 	long ret = make(c, t);
 	int i;
@@ -347,130 +153,6 @@ static long carry_out(struct call *c, struct there *t)
 		if (t->used[i])
 			object_sync(t->used[i], c->tid, t->fd[i]);
 	return ret;
-}
-
-/* ---- calls that make descriptors ------------------------------------------------------------ */
-
-/*
- * The target gets near, which is o's, at a number of its own, which is the call's result.
- * near is closed before the target goes on: it is not to find one copy too many.
- */
-static long give(const struct call *c, struct object *o, int near, int cloexec, long from)
-{
-	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
-	struct seccomp_notif_addfd add = {
-		.id = c->id, .flags = SECCOMP_ADDFD_FLAG_SETFD, .srcfd = near,
-		.newfd_flags = cloexec ? O_CLOEXEC : 0,
-	};
-	long ret;
-
-	/* Two threads of one target are not to get the same number. */
-	pthread_mutex_lock(&one);
-	ret = object_number(o, c->tid, from);
-	if (ret >= 0) {
-		add.newfd = ret;
-		ret = ioctl(c->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-		/* Above the target's RLIMIT_NOFILE, the host says EBADF. */
-		if (ret < 0)
-			ret = errno == EBADF ? -EMFILE : -errno;
-	}
-	pthread_mutex_unlock(&one);
-	close(near);
-	return ret;
-}
-
-long give_new(const struct call *c, long rfd, int cloexec)
-{
-	struct object *o;
-	int near;
-	long ret;
-
-	if (rfd < 0)
-		return rfd;
-	o = object_new(rfd, &near);
-	if (!o)
-		return -ENFILE;
-	ret = give(c, o, near, cloexec, 0);
-	if (ret < 0)
-		object_drop(o);
-	object_put(o);
-	return ret;
-}
-
-static long do_socket(struct call *c)
-{
-	if (!scope_socket(&scope, c->a[0], c->a[1], c->a[2]))
-		return CALL_CONTINUE;
-	return give_new(c, call_make(c, c->nr, c->a), (c->a[1] & SOCK_CLOEXEC) != 0);
-}
-
-static int wants_cloexec(struct call *c)
-{
-	uint64_t flags = 0;
-
-	switch (c->nr) {
-	case SYS_open:
-		flags = c->a[1];
-		break;
-	case SYS_openat:
-	case SYS_open_tree:
-	case SYS_open_by_handle_at:
-		flags = c->a[2];
-		break;
-	case SYS_openat2:
-		target_read(c, &flags, c->a[2], sizeof(flags));
-		break;
-	case SYS_fspick:
-		return c->a[2] & 1;
-	case SYS_fsmount:
-		return c->a[1] & 1;
-	case SYS_accept4:
-		return (c->a[3] & SOCK_CLOEXEC) != 0;
-	}
-	return (flags & O_CLOEXEC) != 0;
-}
-
-static long do_new(struct call *c)
-{
-	struct there t;
-	int cloexec = wants_cloexec(c);
-	long ret = translate(c, &t);
-
-	ret = ret < 0 ? ret : ret == 0 ? host_call(c, &t) : give_new(c, carry_out(c, &t), cloexec);
-	put_all(&t);
-	return ret;
-}
-
-static long copy_fd(const struct call *c, int fd, int cloexec, long from)
-{
-	struct object *o = object_at(c, fd);
-	long ret;
-	int near;
-
-	if (!o)
-		return CALL_CONTINUE;
-	near = target_fd(c->tid, fd);
-	ret = near < 0 ? near : give(c, o, near, cloexec, from);
-	object_put(o);
-	return ret;
-}
-
-static long do_dup(struct call *c)
-{
-	struct object *o;
-
-	if (c->nr == SYS_dup)
-		return copy_fd(c, c->a[0], 0, 0);
-	if (c->a[0] == c->a[1] || trap_watched(c->a[1]))
-		return CALL_CONTINUE;
-	o = object_at(c, c->a[0]);
-	if (!o)
-		return CALL_CONTINUE;
-	object_put(o);
-	target_say(c->tid, "dup2(%d, %d): a rump descriptor cannot be from %d to %u with --static=trap; "
-	    "it can with RUMPHIJACK=...,fdoff=3, which has all calls looked at", (int)c->a[0],
-	    (int)c->a[1], TRAP_STDIO, trap_base - 1);
-	return -EOPNOTSUPP;
 }
 
 /* ---- directories ------------------------------------------------------------------------------- */
@@ -531,7 +213,7 @@ static long do_chdir(struct call *c)
 		if (ret >= 0)
 			ret = dir_enter(c->tid, ret);
 	}
-	put_all(&t);
+	there_put(&t);
 	return ret;
 }
 
@@ -565,7 +247,7 @@ static long do_route(struct call *c)
 		dir_sweep();
 	ret = translate(c, &t);
 	ret = ret < 0 ? ret : ret == 0 ? host_call(c, &t) : carry_out(c, &t);
-	put_all(&t);
+	there_put(&t);
 	return ret;
 }
 
@@ -588,7 +270,7 @@ static long do_readlink(struct call *c)
 		if (ret > 0 && target_write(c, c->a[at + 1], buf, ret) != (size_t)ret)
 			ret = -EFAULT;
 	}
-	put_all(&t);
+	there_put(&t);
 	return ret;
 }
 
@@ -605,7 +287,7 @@ static long do_exec(struct call *c)
 		    O_RDONLY | O_CLOEXEC });
 		ret = rfd < 0 ? rfd : do_exec_rump(c, rfd);
 	}
-	put_all(&t);
+	there_put(&t);
 	return ret;
 }
 
@@ -648,6 +330,8 @@ long call_do(struct call *c)
 	switch (trap_how[c->nr]) {
 	case HOW_socket:
 		return do_socket(c);
+	case HOW_socketpair:
+		return do_socketpair(c);
 	case HOW_open:
 	case HOW_newfd:
 	case HOW_accept:

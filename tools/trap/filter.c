@@ -68,6 +68,7 @@ static unsigned int reason(long nr)
 	case HOW_absent:
 		return NO_SUCH;
 	case HOW_socket:
+	case HOW_socketpair:
 		return SOCKET;
 	case HOW_chdir:
 	case HOW_getcwd:
@@ -140,12 +141,20 @@ static void emit_arguments(struct program *p, unsigned int why)
 	NOTIFY(p);
 }
 
+/* May a local socket be the rump kernel's? */
+static int scope_local(void)
+{
+	return scope_socket(&scope, AF_UNIX, SOCK_STREAM, 0) || scope_socket(&scope, AF_UNIX, SOCK_DGRAM, 0);
+}
+
 static void emit_reason(struct program *p, unsigned int why)
 {
 	if (why == ALWAYS) {
 		NOTIFY(p);
 	} else if (why == NO_SUCH) {
 		REFUSE(p);
+	} else if (why == SOCKET && scope_local()) {
+		NOTIFY(p);
 	} else if (why == SOCKET) {
 		LOAD(p, ARG(0));
 		emit(p, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 0, 1);

@@ -39,18 +39,6 @@ static int *rights_of(const struct cmsghdr *cm, const char *end, size_t *n)
 	return (int *)CMSG_DATA(cm);
 }
 
-/* Room in what the rump kernel finds; NULL: there is none. */
-static void *room_in(struct call *c, size_t n, uint64_t *at)
-{
-	size_t pos = (c->used + 15) & ~15UL;
-
-	if (n > OWN_SIZE || pos > OWN_SIZE - n)
-		return NULL;
-	c->used = pos + n;
-	*at = OWN_AT + pos;
-	return c->own + pos;
-}
-
 /* ---- sending ------------------------------------------------------------------------------- */
 
 /* The rump descriptor that is sent for the target's fd, or -errno. */

@@ -6,6 +6,9 @@
  *	filter.c	which calls the host hands to us
  *	serve.c		taking them, on as many threads as there are calls
  *	calls.c		what each of them does
+ *	translate.c	descriptors and names for the rump kernel
+ *	newfd.c		calls that make descriptors
+ *	address.c	names of local sockets
  *	names.c		whose is a name, and in which directory a target is
  *	memory.c	mmap, exec: what of a rump file becomes the target itself
  *	rights.c	descriptors in messages
@@ -155,6 +158,46 @@ long do_msync(struct call *c);
 /* The program that is rump descriptor rfd, which is closed. */
 long do_exec_rump(struct call *c, long rfd);
 
+/* ---- translate.c -------------------------------------------------------------------------- */
+
+/* A call as the rump kernel gets it. */
+struct there {
+	long a[6];
+	struct object *used[6];		/* to be put */
+	int fd[6];			/* their numbers */
+	int n, host;			/* how many arguments are whose */
+	int last;			/* the last name is the rump kernel's */
+	struct object *link;		/* a name was that of this descriptor: /proc/self/fd/N */
+	const char *text[6];		/* names that the host is to get instead; or NULL */
+	int moved;			/* there is such a one */
+};
+
+/* Descriptor fd as it is known to us, or NULL.  To be put. */
+struct object *object_at(const struct call *c, long fd);
+/* 0: the call is the host's; 1: the rump kernel's; -errno.  To be put in every case. */
+int translate(struct call *c, struct there *t);
+void there_put(struct there *t);
+/* It is the host's: CALL_CONTINUE, or its result. */
+long host_call(struct call *c, const struct there *t);
+/* Room of n bytes in what the rump kernel finds at *at; NULL: there is none. */
+void *room_in(struct call *c, size_t n, uint64_t *at);
+
+/* ---- newfd.c ------------------------------------------------------------------------------ */
+
+long do_socket(struct call *c);
+long do_socketpair(struct call *c);
+long do_new(struct call *c);
+long do_dup(struct call *c);
+/* fcntl(F_DUPFD): the copy's number, from on. */
+long copy_fd(const struct call *c, int fd, int cloexec, long from);
+/* The target gets rump descriptor rfd, which is no longer the caller's: its number, or -errno. */
+long give_new(const struct call *c, long rfd, int cloexec);
+
+/* ---- address.c ----------------------------------------------------------------------------- */
+
+/* A local socket's name, argument i with its length behind it, becomes the rump kernel's. */
+void apply_address(struct call *c, struct there *t, int i);
+
 /* ---- rights.c --------------------------------------------------------------------------- */
 
 /* sendmsg and recvmsg on a rump socket, whose descriptor is a[0]. */
@@ -169,10 +212,8 @@ long receive_rights(struct call *c, const long a[6]);
 long call_do(struct call *c);
 /* Makes it in the rump kernel, with the target's memory. */
 long call_make(struct call *c, long nr, const long a[6]);
-/* Descriptor fd as it is known to us, or NULL.  To be put. */
-struct object *object_at(const struct call *c, long fd);
-/* The target gets rump descriptor rfd, which is no longer the caller's: its number, or -errno. */
-long give_new(const struct call *c, long rfd, int cloexec);
+/* The same with what t says, and what has changed by it shown. */
+long carry_out(struct call *c, struct there *t);
 
 /* ---- serve.c ------------------------------------------------------------------------------ */
 
