@@ -214,6 +214,8 @@ static void c_where(const char *dir)
 	need(fd >= 0 && fchdir(fd) == 0 && content("file", "here"));
 	snprintf(other, sizeof(other), "/proc/self/fd/%d", fd);
 	need(readlink(other, buf, sizeof(buf)) == (ssize_t)strlen(want) && !memcmp(buf, want, strlen(want)));
+	need(readlink("/proc/self/cwd", buf, sizeof(buf)) == (ssize_t)strlen(want) &&
+	    !memcmp(buf, want, strlen(want)) && content("/proc/self/cwd/file", "here"));
 	need(rename("file", "name") == 0 && link("name", "name2") == 0 && symlink("name", "sym") == 0);
 	need(readlink("sym", buf, sizeof(buf)) == 4 && content("sym", "here") && truncate("name", 2) == 0);
 	need(content("name2", "he"));

@@ -261,10 +261,10 @@ static long do_readlink(struct call *c)
 
 	if (ret == 0) {
 		ret = host_call(c, &t);
-	} else if (ret > 0 && !t.link) {
+	} else if (ret > 0 && t.link < 0) {
 		ret = carry_out(c, &t);
 	} else if (ret > 0) {
-		ret = (int)c->a[at + 2] <= 0 ? -EINVAL : name_of_rump(object_rfd(t.link), buf);
+		ret = (int)c->a[at + 2] <= 0 ? -EINVAL : name_of_rump(t.link, buf);
 		if (ret > (int)c->a[at + 2])
 			ret = (int)c->a[at + 2];
 		if (ret > 0 && target_write(c, c->a[at + 1], buf, ret) != (size_t)ret)

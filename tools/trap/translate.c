@@ -80,21 +80,26 @@ static int replace_there(struct call *c, struct there *t, int i, int dir, const 
 	return err;
 }
 
-/* 1: the name is that of a descriptor of the rump kernel's. */
+/* 1: the name is that of a descriptor of the rump kernel's, or of the directory that it is in. */
 static int is_link(const struct call *c, struct there *t, const char *name, struct where *w)
 {
 	const char *rest;
 	long pid;
-	int fd = path_self(name, &pid, &rest);
-	struct object *o = fd < 0 || pid || *rest ? NULL : object_at(c, fd);
+	int fd = path_self(name, &pid, &rest), rfd;
+	struct object *o = fd < 0 ? NULL : object_at(c, fd);
 
-	if (!o)
+	rfd = o ? object_rfd(o) : fd == AT_FDCWD ? dir_of(c->tid) : -1;
+	if (rfd < 0 || (pid && pid != c->tid) ||
+	    snprintf(w->buf, sizeof(w->buf), "/proc/self/fd/%d%s", rfd, rest) >= (int)sizeof(w->buf)) {
+		if (o)
+			object_put(o);
 		return 0;
+	}
 	w->side = SIDE_RUMP;
 	w->dirfd = AT_FDCWD;
 	w->path = w->buf;
-	snprintf(w->buf, sizeof(w->buf), "/proc/self/fd/%d", object_rfd(o));
-	t->link = o;
+	if (!*rest)
+		t->link = rfd;
 	add_used(t, o, fd);
 	return 1;
 }
@@ -169,6 +174,7 @@ int translate(struct call *c, struct there *t)
 
 	memset(t, 0, sizeof(*t));
 	memcpy(t->a, c->a, sizeof(t->a));
+	t->link = -1;
 	for (i = 0; i < 6 && err == 0; i++) {
 		if (row->a[i].kind == RUMP_A_FD)
 			add_fd(c, t, i);

@@ -167,7 +167,7 @@ struct there {
 	int fd[6];			/* their numbers */
 	int n, host;			/* how many arguments are whose */
 	int last;			/* the last name is the rump kernel's */
-	struct object *link;		/* a name was that of this descriptor: /proc/self/fd/N */
+	int link;			/* a name was that of this rump descriptor: /proc/self/fd/N; or -1 */
 	const char *text[6];		/* names that the host is to get instead; or NULL */
 	int moved;			/* there is such a one */
 };
