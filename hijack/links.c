@@ -273,6 +273,7 @@ static int may_lead(int dirfd, const char *path, int last, int ahead)
 {
 	struct open_how how = { .flags = O_PATH | O_CLOEXEC | (last == RUMP_P_FOLLOW ? 0 : O_NOFOLLOW),
 	    .resolve = RESOLVE_NO_SYMLINKS };
+	const char *rest;
 	struct where w;
 	long fd;
 
@@ -280,7 +281,8 @@ static int may_lead(int dirfd, const char *path, int last, int ahead)
 		return 0;
 	if (w.side == SIDE_HOST)
 		return links_maybe(w.dirfd, w.path, last);
-	if (ahead)
+	/* "/proc/self/fd/N" leads to what is open, which may have no name. */
+	if (ahead || (path[0] == '/' && path_own(path, &rest) != -1 && !*rest))
 		return 0;
 	fd = rump(SYS_openat2, w.dirfd, (long)w.path, (long)&how, sizeof(how));
 	if (fd >= 0)
@@ -308,10 +310,14 @@ int links_lead(int dirfd, const char *path, int last, int ahead, char buf[PATH_B
 
 /* ---- a call ---------------------------------------------------------------------------------- */
 
-/* The call is not to create the file that b names; how is room for its arguments. */
-static int create_none(long nr, long b[6], struct open_how *how)
+/* The call is not to create the file that b names; how is room for its arguments.  -ENOENT. */
+static int create_none(long *nr, long b[6], struct open_how *how)
 {
-	switch (nr) {
+	switch (*nr) {
+	case SYS_creat:
+		*nr = SYS_open;
+		b[1] = O_WRONLY | O_TRUNC;
+		return 0;
 	case SYS_open:
 		b[1] &= ~O_CREAT;
 		return 0;
@@ -327,7 +333,7 @@ static int create_none(long nr, long b[6], struct open_how *how)
 		b[2] = (long)how;
 		return 0;
 	}
-	return nr == SYS_creat ? -ENOENT : 0;
+	return 0;
 }
 
 /* The name in the address of a local socket, argument i; un is room for another one. */
@@ -382,8 +388,10 @@ int links_follow(long nr, const long a[6], long err, hijack_fn *fn, long *ret)
 		if (dir)
 			b[i - 1] = AT_FDCWD;
 		leads = 1;
-		if (led == LEADS_OUT && how == HOW_open && create_none(nr, b, &open_how) < 0)
-			return 0;
+		if (led == LEADS_OUT && how == HOW_open && create_none(&nr, b, &open_how) < 0) {
+			*ret = -ENOENT;
+			return 1;
+		}
 	}
 	if (leads)
 		*ret = fn(nr, b);

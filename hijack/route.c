@@ -223,7 +223,8 @@ long hijack_call(long nr, const long a[6])
 	if (scope.shadow && hijack_how[nr] != HOW_exec && links_follow(nr, a, 0, carry_out, &ret))
 		return ret;
 	ret = carry_out(nr, a);
-	return links_error(ret) ? carry_out_by_links(nr, a, ret) : ret;
+	/* EXDEV: of one kernel by its text, and of the other one */
+	return links_error(ret) || ret == -EXDEV ? carry_out_by_links(nr, a, ret) : ret;
 }
 
 long hijack_slow(long nr, const long a[6], long err)
