@@ -256,9 +256,15 @@ static int one_word(struct parse *p, const char *s, size_t n)
 	    "socket=KIND:..., vfs=all|none, sysctl=yes|no, fdoff=N, static=refuse|trap|host", n > 200 ? 200 : (int)n, s);
 }
 
-/* What shows the network, makes interfaces, or names its resolver, goes where the network is. */
+/*
+ * What shows the network, makes interfaces, or names its resolver, goes where the network is;
+ * and so do the sockets of daemons that libc has look up names, on the network that they are on.
+ */
 static const char *const with_inet[] = {
-	"/proc/net", "/sys/class/net", "/dev/net", "/dev/ppp", "/etc/resolv.conf",
+	"/proc/net", "/proc/self/net", "/proc/thread-self/net", "/sys/class/net",
+	"/dev/net", "/dev/ppp", "/etc/resolv.conf",
+	"/run/nscd", "/var/run/nscd", "/run/systemd/resolve/io.systemd.Resolve",
+	"/run/avahi-daemon", "/var/run/avahi-daemon",
 };
 
 int scope_parse(const char *s, struct scope *sc, char *store, size_t size, char *err,

@@ -166,7 +166,7 @@ void hijack_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noret
 
 /* ---- config.c: the scope -------------------------------------------------------- */
 
-#define SCOPE_PREFIXES	16
+#define SCOPE_PREFIXES	32
 #define SCOPE_RULES	16
 struct sockrule {
 	uint64_t families;	/* bit AF_xxx */

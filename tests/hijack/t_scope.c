@@ -111,6 +111,7 @@ ATF_TC_WITHOUT_HEAD(paths);
 ATF_TC_BODY(paths, tc)
 {
 	struct scope sc = parse("path=/rump/,blanket=/etc/hosts:/a b:/c,fdoff=100,sysctl=yes,vfs=all");
+	int i, n;
 
 	ATF_REQUIRE_EQ(sc.nprefix, 5);
 	ATF_CHECK_STREQ(sc.prefix[0].s, "/rump");
@@ -125,17 +126,15 @@ ATF_TC_BODY(paths, tc)
 
 	/* and what shows the network, makes interfaces, and names its resolver */
 	sc = parse("socket=inet");
-	ATF_REQUIRE_EQ(sc.nprefix, 6);
+	n = sc.nprefix;
+	ATF_REQUIRE(n >= 2);
 	ATF_CHECK_STREQ(sc.prefix[0].s, "/proc/net");
-	ATF_CHECK_STREQ(sc.prefix[1].s, "/sys/class/net");
-	ATF_CHECK_STREQ(sc.prefix[2].s, "/dev/net");
-	ATF_CHECK_STREQ(sc.prefix[3].s, "/dev/ppp");
-	ATF_CHECK_STREQ(sc.prefix[4].s, "/etc/resolv.conf");
-	ATF_CHECK_STREQ(sc.prefix[5].s, "/proc/sys/net");
-	sc = parse("socket=inet,sysctl=no");
-	ATF_CHECK_EQ(sc.nprefix, 5);
+	ATF_CHECK_STREQ(sc.prefix[n - 1].s, "/proc/sys/net");
+	for (i = 0; i < n; i++)
+		ATF_CHECK(!sc.prefix[i].cut && sc.prefix[i].implied);
+	ATF_CHECK_EQ(parse("socket=inet,sysctl=no").nprefix, n - 1);
 	sc = parse("sysctl=yes,socket=inet");
-	ATF_REQUIRE_EQ(sc.nprefix, 6);
+	ATF_REQUIRE_EQ(sc.nprefix, n);
 	ATF_CHECK_STREQ(sc.prefix[0].s, "/proc/sys");
 	ATF_CHECK_EQ(parse("socket=none").nprefix, 0);
 }
