@@ -405,6 +405,7 @@ static int lock(int fd, int cmd, int type, off_t from, off_t n)
 static void test_locks(const char *dir)
 {
 	int f = open_in(dir, "locked", O_RDWR | O_CREAT | O_TRUNC), g = dup(f), go[2], back[2], status;
+	struct flock who = { .l_type = F_RDLCK };
 	char c;
 	pid_t pid;
 
@@ -417,6 +418,7 @@ static void test_locks(const char *dir)
 		f = open_in(dir, "locked", O_RDWR);
 		need(f >= 0 && lock(f, F_SETLK, F_WRLCK, 0, 10) == 0 && flock(f, LOCK_EX) == 0);
 		need(lock(f, F_OFD_SETLK, F_RDLCK, 100, 10) == 0);
+		need(fcntl(f, F_SETOWN, getpid()) == 0 && fcntl(f, F_GETOWN) == getpid());
 		step();
 		need(lock(f, F_SETLK, F_UNLCK, 5, 5) == 0 && flock(f, LOCK_UN) == 0);
 		step();
@@ -433,6 +435,7 @@ static void test_locks(const char *dir)
 	}
 	await();
 	fails(EAGAIN, lock(f, F_SETLK, F_RDLCK, 0, 1));
+	need(fcntl(f, F_GETLK, &who) == 0 && who.l_type == F_WRLCK && who.l_pid == pid);
 	need(lock(f, F_GETLK, F_WRLCK, 9, 5) == F_WRLCK && lock(f, F_GETLK, F_WRLCK, 10, 5) == F_UNLCK);
 	fails(EWOULDBLOCK, flock(f, LOCK_SH | LOCK_NB));
 	fails(EAGAIN, lock(f, F_OFD_SETLK, F_WRLCK, 105, 1));

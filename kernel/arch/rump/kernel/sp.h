@@ -31,7 +31,9 @@ struct sp_proc {
 	bool			expected;
 	bool			cancelled;
 	struct sp_proc		*parent;	/* our reference */
-	struct sp_task		*first;		/* has come */
+	struct sp_task		*first;		/* has come; with this pid, or NULL: */
+	struct pid		*first_pid;
+	struct pid		*old_pid;	/* our reference: what it was until then */
 	wait_queue_head_t	wait;
 	char			comm[TASK_COMM_LEN];
 };

@@ -9,6 +9,8 @@
 #include <linux/cred.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/pid_namespace.h>
+#include <linux/proc_fs.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -37,6 +39,7 @@ static void proc_free(struct kref *ref)
 	if (p->proc)
 		rump_proc_put(p->proc);
 	put_pid(p->pid);
+	put_pid(p->old_pid);
 	if (p->leader)
 		put_task_struct(p->leader);
 	kfree(p);
@@ -133,12 +136,17 @@ void sp_proc_left(struct sp_proc *p)
 }
 
 /* In the leader: from now on stop() finds it, or it finds stop(). */
-static void proc_begin(struct sp_proc *p)
+static void proc_named(struct sp_proc *p)
 {
-	p->leader = get_task_struct(current);
 	smp_store_mb(p->pid, get_task_pid(current, PIDTYPE_TGID));
 	if (READ_ONCE(stopping))
 		send_sig(SIGKILL, current, 1);
+}
+
+static void proc_begin(struct sp_proc *p)
+{
+	p->leader = get_task_struct(current);
+	proc_named(p);
 }
 
 struct sp_proc *sp_proc_keep(struct rump_proc *proc, struct rump_sp_cookie *cookie)
@@ -194,6 +202,27 @@ static void await_child(struct sp_proc *p)
 			orphan++;
 }
 
+/*
+ * The process was made before its child, of whom nobody knew the pid.  Now it gets that, as
+ * others have theirs, so that locks, owners of descriptors and credentials speak of pids that
+ * programs know; unless somebody has it here.
+ */
+static void take_childs_pid(struct sp_proc *p)
+{
+	struct pid *new = p->first_pid;
+
+	if (!new)
+		return;
+	p->old_pid = p->pid;
+	write_lock_irq(&tasklist_lock);
+	change_pid(current, PIDTYPE_PID, new);
+	change_pid(current, PIDTYPE_TGID, new);
+	current->pid = current->tgid = pid_nr(new);
+	write_unlock_irq(&tasklist_lock);
+	proc_flush_pid(p->old_pid);
+	proc_named(p);
+}
+
 /* The leader of a process that PREFORK made, until the child comes. */
 static int fork_main(void *arg)
 {
@@ -203,9 +232,6 @@ static int fork_main(void *arg)
 	if (p->bare)
 		drop_placeholders();
 
-	p->proc = rump_proc_agent();
-	if (p->proc)
-		rump_proc_get(p->proc);
 	proc_begin(p);
 	await_child(p);
 	sp_proc_put(p->parent);
@@ -214,6 +240,12 @@ static int fork_main(void *arg)
 	p->expected = false;
 	st = p->first;
 	spin_unlock_irq(&procs_lock);
+	if (st) {
+		take_childs_pid(p);
+		p->proc = rump_proc_agent();	/* a thread, which has the pid from here */
+		if (p->proc)
+			rump_proc_get(p->proc);
+	}
 	if (st && p->proc) {
 		sp_lead(p, st);
 		return 0;
@@ -341,17 +373,25 @@ static void new_thread(struct sp_task *st)
 static void new_fork(struct sp_task *st)
 {
 	struct sp_proc *p = proc_find(&st->hello->cookie, true);
+	pid_t want = st->hello->pid;
 	bool claimed = false;
+	struct pid *pid;
 
 	if (p) {
 		st->proc = p;
+		pid = alloc_pid(&init_pid_ns, &want, 1);
+		if (IS_ERR(pid))
+			pid = NULL;
 		spin_lock_irq(&procs_lock);
 		claimed = p->expected && !p->cancelled && !p->first;
 		if (claimed) {
 			atomic_inc(&p->live);
+			p->first_pid = pid;
 			WRITE_ONCE(p->first, st);
 		}
 		spin_unlock_irq(&procs_lock);
+		if (!claimed && pid)
+			free_pid(pid);
 	}
 	if (!claimed) {
 		sp_refuse(st, -ESRCH);
