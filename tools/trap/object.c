@@ -173,7 +173,9 @@ void object_reap(void)
 /* Not those that a live object was given: it may be closed, and we not know it yet. */
 static int is_free(pid_t tid, unsigned int n)
 {
-	return (n < TRAP_STDIO || !given[n] || !*place_of(given[n])) && !target_has(tid, n);
+	int lent = n >= TRAP_STDIO && n < TRAP_TOP && given[n] && *place_of(given[n]);
+
+	return !lent && !target_has(tid, n);
 }
 
 int object_number(struct object *o, pid_t tid, unsigned long from)
@@ -183,8 +185,8 @@ int object_number(struct object *o, pid_t tid, unsigned long from)
 	pthread_mutex_lock(&table);
 	for (n = from; n < TRAP_TOP; n++) {
 		if (n >= TRAP_STDIO && n < trap_base)
-			n = trap_base;
-		if (is_free(tid, n))
+			n = trap_base - 1;		/* those between are not looked at */
+		else if (is_free(tid, n))
 			break;
 	}
 	if (n < TRAP_TOP)
