@@ -75,10 +75,12 @@ select_on(void *arg)
 	int fd = *(int *)arg;
 	struct timeval tv = { .tv_sec = 10 };
 	fd_set r;
+	long n;
 
 	FD_ZERO(&r);
 	FD_SET(fd, &r);
-	return S(select, fd + 1, &r, NULL, NULL, &tv) == 1 && FD_ISSET(fd, &r);
+	n = S(select, fd + 1, &r, NULL, NULL, &tv);	/* 0: nobody told it */
+	return n == 1 && !FD_ISSET(fd, &r) ? -EPROTO : n;
 }
 
 ATF_TC_WITHOUT_HEAD(many_selectors);
