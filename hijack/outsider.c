@@ -51,9 +51,17 @@ static int has_go_note(int fd, const Elf64_Phdr *ph)
 	return 0;
 }
 
-static const char *look_at_elf(int fd, const Elf64_Ehdr *eh)
+/* Is it for the libc that is not ours, by the name of its dynamic linker? */
+static const char *by_linker(const char *name)
 {
-	const char *why = "is statically linked";
+	return !strstr(name, "/ld-musl-") == !OUR_LIBC_IS_MUSL ? NULL : outsider_libc;
+}
+
+/* path, by which it was opened, may be that of a dynamic linker, which loads us for its program. */
+static const char *look_at_elf(int fd, const Elf64_Ehdr *eh, const char *path)
+{
+	const char *why = strstr(path, "/ld-linux-") || strstr(path, "/ld-musl-") ? by_linker(path) :
+	    "is statically linked";
 	unsigned int i;
 	Elf64_Phdr ph;
 	char interp[64];
@@ -70,7 +78,7 @@ static const char *look_at_elf(int fd, const Elf64_Ehdr *eh)
 			continue;
 		memset(interp, 0, sizeof(interp));
 		read_at(fd, interp, sizeof(interp) - 1, ph.p_offset);
-		why = !strstr(interp, "/ld-musl-") == !OUR_LIBC_IS_MUSL ? NULL : outsider_libc;
+		why = by_linker(interp);
 	}
 	if ((why && why != outsider_libc) || host(SYS_fstat, fd, &st) < 0)
 		return why;
@@ -109,7 +117,7 @@ const char *outsider(int dirfd, const char *path)
 		return NULL;
 	n = read_at(fd, u.c, sizeof(u.c) - 1, 0);
 	if (n >= (long)sizeof(u.eh) && !memcmp(u.c, ELFMAG, SELFMAG))
-		why = look_at_elf(fd, &u.eh);
+		why = look_at_elf(fd, &u.eh, path);
 	if (*path)
 		host(SYS_close, fd);
 	if (n > 2 && u.c[0] == '#' && u.c[1] == '!') {
