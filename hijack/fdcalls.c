@@ -380,6 +380,16 @@ long hijack_absent(long nr, const long a[6])
 	return -ENOSYS;
 }
 
+/* pidfd_getfd(2): what is taken from another process may be a placeholder. */
+long hijack_taken(long nr, const long a[6])
+{
+	long fd = host_pass(nr, a);
+
+	if (fd >= 0 && !proc_is_vfork_child())
+		fdmap_set_unknown(fd);
+	return fd;
+}
+
 /* A limit on the size of files: what the library below writes for us is one, too. */
 long hijack_rlimit(long nr, const long a[6])
 {

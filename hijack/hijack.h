@@ -38,7 +38,7 @@ enum hijack_how {
 	HOW_sendfile, HOW_splice, HOW_poll, HOW_select, HOW_epoll_create,
 	HOW_epoll_ctl, HOW_epoll_wait, HOW_chdir, HOW_getcwd, HOW_readlink, HOW_mount,
 	HOW_umask, HOW_chroot, HOW_sync, HOW_clone, HOW_exec, HOW_exit, HOW_seccomp, HOW_absent,
-	HOW_sigaction, HOW_rlimit, HOW_rights, HOW_COUNT
+	HOW_sigaction, HOW_rlimit, HOW_rights, HOW_taken, HOW_COUNT
 };
 
 extern const struct rump_sysrow hijack_rows[RUMP_NSYSROWS];
@@ -325,7 +325,7 @@ hijack_fn hijack_open, hijack_newfd, hijack_close, hijack_close_range, hijack_du
     hijack_sendfile, hijack_splice, hijack_poll, hijack_select, hijack_epoll_create,
     hijack_epoll_ctl, hijack_epoll_wait, hijack_chdir, hijack_getcwd, hijack_readlink,
     hijack_mount, hijack_umask, hijack_chroot, hijack_sync, hijack_clone, hijack_exec, hijack_exit,
-    hijack_seccomp, hijack_absent, hijack_sigaction, hijack_rlimit, hijack_rights,
+    hijack_seccomp, hijack_absent, hijack_sigaction, hijack_rlimit, hijack_rights, hijack_taken,
     hijack_route;
 
 /* Makes the rump call, which returns a descriptor, and its placeholder: the

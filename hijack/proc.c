@@ -241,9 +241,15 @@ long proc_child_chdir(long nr, const long a[6])
 		c = &child_cwd[(unsigned int)pid % 4];
 		c->name[0] = '\0';
 	}
-	if (nr == SYS_fchdir) {
-		if (fdmap_peek(a[0]) == FD_RUMP)
-			return -EOPNOTSUPP;
+	if (nr == SYS_fchdir && fdmap_peek(a[0]) == FD_RUMP) {
+		ret = rump(SYS_fstat, fdmap_num[a[0]], (long)&st);
+		if (ret == 0)
+			ret = S_ISDIR(st.st_mode) ? path_of_fd(fdmap_num[a[0]], c->name) : -ENOTDIR;
+		if (ret < 0)
+			return ret;
+		c->pid = pid;
+		return 0;
+	} else if (nr == SYS_fchdir) {
 		ret = host_pass(nr, a);
 	} else {
 		ret = path_where(AT_FDCWD, path, &w);
@@ -746,10 +752,16 @@ static long __attribute__((noinline)) exec_image(struct image *im, const char *n
     char *const *argv, char *const *envp, int depth)
 {
 	struct where w;
+	char of_fd[32];
 	long ret = path_where(im->dirfd, im->path, &w);
 
 	if (ret < 0)
 		return ret;
+	if (!*name) {
+		/* fexecve(3): what a script is told, as by the host */
+		snprintf(of_fd, sizeof(of_fd), "/dev/fd/%d", im->dirfd);
+		name = of_fd;
+	}
 	if (w.side == SIDE_RUMP)
 		return exec_rump(&w, name, im->flags, argv, envp, depth);
 	im->dirfd = w.dirfd;

@@ -170,6 +170,7 @@ static hijack_fn *const handlers[HOW_COUNT] = {
 	[HOW_exit] = hijack_exit,
 	[HOW_seccomp] = hijack_seccomp,
 	[HOW_absent] = hijack_absent,
+	[HOW_taken] = hijack_taken,
 	[HOW_sigaction] = hijack_sigaction,
 	[HOW_rlimit] = hijack_rlimit,
 	[HOW_rights] = hijack_rights,

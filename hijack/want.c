@@ -182,6 +182,7 @@ int hijack_want(long nr, const long a[6])
 	case HOW_chdir:
 	case HOW_epoll_create:
 	case HOW_absent:
+	case HOW_taken:
 	case HOW_sigaction:
 	case HOW_chroot:
 	case HOW_rights:
