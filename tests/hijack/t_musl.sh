@@ -35,6 +35,7 @@ move	h_move	pairs:DIR refused:DIR vectors:DIR zerocopy:DIR inotify:DIR locks:DIR
 rights	h_rights mixed peek truncated lost forked
 map	h_map	shared:DIR parts:DIR sharers:DIR many:DIR
 libc	h_libc	DIR/new
+funcs	h_funcs	streams:DIR/s files:DIR/f taken:DIR/t aio:DIR/a directories:DIR/d programs:DIR/p
 "
 # run NAME: that line of the list
 run() {

@@ -177,6 +177,21 @@ libc_body() {
 }
 libc_cleanup() { halt; }
 
+# ... and those that few programs call.
+atf_test_case funcs cleanup
+funcs_body() {
+	mkdir dir
+	serve
+	for t in streams files taken aio directories programs; do
+		atf_check "$B/tests/hijack/h_funcs" $t "$PWD/dir/$t"
+		atf_check $embedded "$B/tests/hijack/h_funcs" $t /rump/run/$t
+		atf_check $remote "$B/tests/hijack/h_funcs" $t /rump/run/$t
+	done
+	# a program that is started by the dynamic linker
+	atf_check -o match:'libc\.so\.6' $remote bash -c 'ldd /bin/sh'
+}
+funcs_cleanup() { halt; }
+
 # Names are looked up by the rump kernel's network and files.
 atf_test_case resolver cleanup
 resolver_body() {
@@ -188,8 +203,10 @@ resolver_body() {
 		[ -s dns.out ] && break
 		sleep 0.1
 	done
-	atf_check $remote sh -c 'mkdir -p /rump/etc; echo nameserver 127.0.0.1 >/rump/etc/resolv.conf
-	    echo 10.7.7.7 inhosts >/rump/etc/hosts'
+	atf_check $remote sh -c 'mkdir -p /rump/etc; cd /rump/etc; echo nameserver 127.0.0.1 >resolv.conf
+	    echo 10.7.7.7 inhosts >hosts; echo inservices 4713/tcp >services; echo ingroup:x:4712:inpasswd >group
+	    echo inpasswd:x:4711:4712::/:/bin/sh >passwd'
+	atf_check $remote RUMPHIJACK=path=/rump,socket=all:nolocal,blanket=/etc "$B/tests/hijack/h_funcs" names
 	export RUMPHIJACK=path=/rump,socket=all:nolocal,blanket=/etc/resolv.conf:/etc/hosts
 	atf_check -o match:'^10\.7\.7\.7 ' $remote getent hosts inhosts
 	atf_check -o match:'^10\.1\.2\.3 ' $remote getent hosts name.example
@@ -225,7 +242,7 @@ no_server_body() {
 
 atf_init_test_cases() {
 	for t in numbers poll select epoll data signals rights forks copies waiters servers both kinds \
-	    unixname movers names processes image shell compiler outsiders libc resolver mallocs no_server; do
+	    unixname movers names processes image shell compiler outsiders libc funcs resolver mallocs no_server; do
 		atf_add_test_case $t
 	done
 }
