@@ -196,6 +196,7 @@ killed_body() {
 	static h_trap
 	serve
 	for who in stand supervisor target; do
+		rm -f out		# or it may still name the one before
 		"$rump" run --server "$url" --static=trap ./h_trap wait >out 2>&1 &
 		stand=$!
 		echo $stand >pids
