@@ -147,7 +147,7 @@ ATF_TC_BODY(ping_pong, tc)
 {
 	union addr a;
 	socklen_t len;
-	int l = listener(AF_INET, 0, &a, &len), one = 1;
+	int l = listener(AF_INET, 0, &a, &len), one = 1, rounds = sys_kdebug() ? 2000 : 20000;
 	struct sys_thread *t[4];
 	int c[4], s[4];
 
@@ -158,7 +158,7 @@ ATF_TC_BODY(ping_pong, tc)
 		MUST(setsockopt, c[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		t[i] = sys_spawn(echo, &s[i]);
 	}
-	for (int n = 0; n < 20000; n++) {
+	for (int n = 0; n < rounds; n++) {
 		char ch = n;
 
 		for (int i = 0; i < 4; i++)
