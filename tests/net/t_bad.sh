@@ -136,14 +136,14 @@ isolated_body()
 	atf_check -o match:'^20 MB' cat sent
 	atf_check rump halt "unix://$PWD/a"
 	# slirp: connections are lost, new ones can be made.
-	background python3 -m http.server $((20000 + $$ % 20000)) --bind 127.0.0.1 >/dev/null 2>&1
+	background python3 -m http.server $((20000 + $$ % 3000 * 4)) --bind 127.0.0.1 >/dev/null 2>&1
 	server a "virt0,link=slirp,pcap=$PWD/frames,isolate"
 	for i in 1 2; do
-		wait_until $(on a) curl -s -m 5 -o /dev/null http://10.0.2.2:$((20000 + $$ % 20000))/
+		wait_until $(on a) curl -s -m 5 -o /dev/null http://10.0.2.2:$((20000 + $$ % 3000 * 4))/
 		kill_link "virt0,link=slirp,pcap=$PWD/frames"
 	done
 	carrier "$(on a)"
-	wait_until $(on a) curl -s -m 5 -o /dev/null http://10.0.2.2:$((20000 + $$ % 20000))/
+	wait_until $(on a) curl -s -m 5 -o /dev/null http://10.0.2.2:$((20000 + $$ % 3000 * 4))/
 }
 
 atf_init_test_cases()

@@ -6,7 +6,8 @@
 . "$(atf_get_srcdir)/../env.sh"
 . "$TOP/tests/net/lib.sh"
 
-port=$((20000 + $$ % 20000))
+# four ports, of none that the host gives to connections
+port=$((20000 + $$ % 3000 * 4))
 embedded="env LD_PRELOAD=$P/lib/librumphijack.so"
 
 # capture WORD COMMAND...: in the background, as $pid, from when it says WORD in ./log; its
