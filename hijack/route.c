@@ -198,8 +198,6 @@ static long carry_out(long nr, const long a[6])
 	bool again;
 	long ret;
 
-	if (stays_outside(how))
-		return handlers[how](nr, a);
 	do {
 		hijack_enter();
 		ret = handlers[how](nr, a);
@@ -209,23 +207,31 @@ static long carry_out(long nr, const long a[6])
 	return ret == -RUMP_ERESTARTSYS ? -EINTR : ret;
 }
 
-/* An exec looks for links itself, since it is to know the name that it was given. */
-static long carry_out_by_links(long nr, const long a[6], long err)
+/* (An exec leaves the frames that it comes through for good: none with room for a result is to be.) */
+static long __attribute__((noinline)) carry_out_by_links(long nr, const long a[6], long err)
 {
 	long ret;
 
-	return hijack_how[nr] != HOW_exec && links_follow(nr, a, err, carry_out, &ret) ? ret : err;
+	return links_follow(nr, a, err, carry_out, &ret) ? ret : err;
 }
 
-long hijack_call(long nr, const long a[6])
+static long __attribute__((noinline)) carry_out_all(long nr, const long a[6])
 {
 	long ret;
 
-	if (scope.shadow && hijack_how[nr] != HOW_exec && links_follow(nr, a, 0, carry_out, &ret))
+	if (scope.shadow && links_follow(nr, a, 0, carry_out, &ret))
 		return ret;
 	ret = carry_out(nr, a);
 	/* EXDEV: of one kernel by its text, and of the other one */
 	return links_error(ret) || ret == -EXDEV ? carry_out_by_links(nr, a, ret) : ret;
+}
+
+long hijack_call(long nr, const long a[6])
+{
+	int how = hijack_how[nr];
+
+	/* An exec looks for links itself, since it is to know the name that it was given. */
+	return stays_outside(how) ? handlers[how](nr, a) : carry_out_all(nr, a);
 }
 
 long hijack_slow(long nr, const long a[6], long err)

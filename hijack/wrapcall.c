@@ -149,8 +149,9 @@ static long libc_call(unsigned int index, const long a[7])
 }
 
 /* Called by wrap.S with the arguments as they came, and a seventh. */
+/* (An exec leaves this frame for good, in a vfork child on its parent's stack.) */
 struct outcome wrap_call(unsigned int index, const long a[7])
-    __attribute__((visibility("hidden")));
+    __attribute__((visibility("hidden"), no_sanitize("address")));
 struct outcome wrap_call(unsigned int index, const long a[7])
 {
 	const struct entry *e = &entries[index];
