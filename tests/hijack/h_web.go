@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// h_web.go - an HTTP server, or clients of it, that make their system calls without libc.
+// h_web.go - an HTTP server, clients of it, and a program with files and children, that make their
+// system calls without libc.
 //
-//	h_web serve | get
+//	h_web serve | get | files
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 )
@@ -47,9 +49,49 @@ func get(i int) int {
 	return len(b)
 }
 
+func must(err error) {
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// files prints what a directory of the rump kernel has, and what children read there.
+func files() {
+	must(os.MkdirAll("/rump/run/go/sub", 0755))
+	must(os.WriteFile("/rump/run/go/file", []byte("text\n"), 0644))
+	must(os.Chdir("/rump/run/go"))
+	d, err := os.ReadDir(".")
+	must(err)
+	for _, e := range d {
+		fmt.Println(e.Name())
+	}
+	dir, err := os.Getwd()
+	must(err)
+	fmt.Println(dir)
+	b, err := exec.Command("cat", "file").CombinedOutput()
+	fmt.Print(string(b))
+	must(err)
+	c := exec.Command("cat")
+	c.Dir = "/rump/run/go/sub"
+	c.Stdin, err = os.Open("file")
+	must(err)
+	c.Stdout, err = os.Create("sub/copy")
+	must(err)
+	must(c.Run())
+	b, err = os.ReadFile("sub/copy")
+	must(err)
+	fmt.Print(string(b))
+	must(os.RemoveAll("/rump/run/go"))
+}
+
 func main() {
-	if os.Args[1] == "serve" {
+	switch os.Args[1] {
+	case "serve":
 		serve()
+	case "files":
+		files()
+		return
 	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex

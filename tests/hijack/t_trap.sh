@@ -258,6 +258,8 @@ go_body() {
 		done
 		for get in h_web h_webdyn; do
 			atf_check -o inline:'525000\n' $trap "$B/tests/hijack/$get" get
+			atf_check -o inline:'file\nsub\n/rump/run/go\ntext\ntext\n' \
+			    $trap "$B/tests/hijack/$get" files
 		done
 		if preloads; then
 			atf_check $hijack curl -s -o got "http://127.0.0.1:8000$(pwd)/file"
