@@ -19,7 +19,7 @@
  *					instructions may follow.
  *	syscall; mov %rax,%rdi		both are replaced, as above: musl hands the
  *					result to a function of its own.
- *	syscall; [mov %eax,%reg;]	all are replaced: musl tries older calls.
+ *	syscall; [mov %rax,%reg;]	all are replaced: musl tries older calls.
  *		cmp $-ERRNO,%eax
  *	mov %reg,%rax; [...]; syscall	the mov and what follows, if need be up to the
  *					syscall and with it; nothing may jump in
@@ -149,7 +149,7 @@ static int result_length(const struct text *t, const uint8_t *p)
 
 	if (!memcmp(p, "\x48\x89\xc7", 3))
 		return 3;
-	p += *p == 0x41;
+	p += *p == 0x41 || *p == 0x48 || *p == 0x49;
 	if (*p == 0x89 && (p[1] & 0xf8) == 0xc0) {
 		p += 2;
 		if (is_target(t, p))

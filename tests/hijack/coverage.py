@@ -21,10 +21,12 @@ REASONS = {
     12: "brk",
     56: "clone(3) itself, which is interposed, and a child that shares memory until its exec",
 }
-# The same at one place: the function, in a file of musl, and the call.
+# The same at one place: the exported function before it, in musl 1.2.3 or 1.2.5, and the call.
 PLACES = {
     ("abort", 13): "for the signal that ends the program",
     ("_init", 7): "of a program that begins",
+    ("wctype", 7): "of a program that begins",
+    ("fexecve", 1): "of posix_spawn's child, to a pipe of its own",
     ("faccessat", 0): "of a pipe of its own",
 }
 # The profile of a program that was built for gprof, written at its exit.
