@@ -9,15 +9,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static inline ssize_t preadv2(int fd, const struct iovec *v, int n, off_t at, int flags)
-{
-	return syscall(SYS_preadv2, fd, v, n, at, 0, flags);
-}
-
-static inline ssize_t pwritev2(int fd, const struct iovec *v, int n, off_t at, int flags)
-{
-	return syscall(SYS_pwritev2, fd, v, n, at, 0, flags);
-}
+/* In musl since 1.2.5. */
+#define preadv2(fd, v, n, at, flags)	syscall(SYS_preadv2, fd, v, n, (off_t)(at), 0, flags)
+#define pwritev2(fd, v, n, at, flags)	syscall(SYS_pwritev2, fd, v, n, (off_t)(at), 0, flags)
 
 static inline void closefrom(int fd)
 {
