@@ -133,8 +133,19 @@ cache_body() {
 	atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
 	chmod g+w "$file"
 	atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
+	# no file, or another's
+	for make in mkfifo 'ln -s good' mkdir; do
+		rm "$file"
+		$make "$file"
+		atf_check -e inline:"$first\n" $hj RUMPHIJACK_VERBOSE=1 true
+		[ ! -d "$file" ] || rmdir "$file"
+		: >>"$file"
+	done
 	rm -r cache
 	: >cache					# no directory can be made
+	atf_check -e inline:"${first% (*} (found in memory, without rump_sites)\n" \
+	    $hj RUMPHIJACK_VERBOSE=1 true
+	unset XDG_CACHE_HOME HOME			# nor is there a place for one
 	atf_check -e inline:"${first% (*} (found in memory, without rump_sites)\n" \
 	    $hj RUMPHIJACK_VERBOSE=1 true
 }
