@@ -390,12 +390,35 @@ long hijack_taken(long nr, const long a[6])
 	return fd;
 }
 
+/* RLIMIT_NOFILE of this process, or 0: to be asked for. */
+static unsigned int limit;
+
+unsigned int fd_limit(void)
+{
+	struct rlimit rl = { .rlim_cur = UINT_MAX };
+	unsigned int n = __atomic_load_n(&limit, __ATOMIC_RELAXED);
+
+	if (n)
+		return n;
+	host(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl);
+	n = rl.rlim_cur < UINT_MAX ? rl.rlim_cur : UINT_MAX;
+	if (!proc_is_vfork_child())
+		__atomic_store_n(&limit, n, __ATOMIC_RELAXED);
+	return n;
+}
+
 /* A limit on the size of files: what the library below writes for us is one, too. */
 long hijack_rlimit(long nr, const long a[6])
 {
-	if (!proc_is_vfork_child())
+	int what = nr == SYS_prlimit64 ? a[1] : a[0];
+	long ret;
+
+	if (what == RLIMIT_FSIZE && !proc_is_vfork_child())
 		rumpclient_limit_files();
-	return host_pass(nr, a);
+	ret = host_pass(nr, a);
+	if (what == RLIMIT_NOFILE && !proc_is_vfork_child())
+		__atomic_store_n(&limit, 0, __ATOMIC_RELAXED);
+	return ret;
 }
 
 long hijack_umask(long nr, const long a[6])

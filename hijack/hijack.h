@@ -336,6 +336,12 @@ long hijack_make_fd(long nr, const long a[6], int cloexec);
  * it stands for a file of the host's (RUMP_CALL_HOST_PUT), that gets a number.
  */
 long hijack_attach_fd(long rfd, int cloexec);
+/* (fdlist.c) Calls each for all descriptors but the library's.  0 or -errno. */
+long fd_list(void (*each)(int fd, void *arg), void *arg);
+/* The library's descriptor fd goes to where none of the program's is: its new number. */
+long fd_move_up(int fd);
+/* RLIMIT_NOFILE, which the host is asked for once. */
+unsigned int fd_limit(void);
 
 /* ---- map.c: memory of rump files -------------------------------------------------- */
 

@@ -26,6 +26,7 @@
 #include "internal.h"
 
 #define FD_BASE		100000
+#define FD_LEAST	1024
 #define FD_END		(1U << 20)	/* the host's own end of numbers, by default */
 #define WORD_BITS	64
 
@@ -76,7 +77,9 @@ int hostfd_copy(int fd)
 		new = -EMFILE;
 		if (rl.rlim_cur < rl.rlim_max &&
 		    host(SYS_prlimit64, 0, RLIMIT_NOFILE, &lifted, NULL) == 0) {
-			new = dup_above(fd, rl.rlim_cur);
+			/* A low limit may be lifted again. */
+			new = dup_above(fd, rl.rlim_cur < FD_LEAST && rl.rlim_max > FD_LEAST ?
+			    FD_LEAST : rl.rlim_cur);
 			host(SYS_prlimit64, 0, RLIMIT_NOFILE, &rl, NULL);
 		}
 		if (new < 0)

@@ -18,6 +18,7 @@
 #define FD_MAX		(1U << 17)
 #define FD_BASE		4096		/* from where on we do not look at the limit */
 #define FD_BELOW	1024		/* how far below a hard limit we go */
+#define FD_LEAST	1024		/* a lower limit may be lifted again */
 #define BITS		64
 
 static _Atomic uint64_t ours[FD_MAX / BITS];
@@ -61,7 +62,7 @@ static long move_up(int fd)
 		return host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
 	if (rl.rlim_cur > FD_BASE + FD_BELOW)
 		return host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, FD_BASE);
-	base = rl.rlim_cur;
+	base = rl.rlim_cur < FD_LEAST && rl.rlim_max > FD_LEAST ? FD_LEAST : rl.rlim_cur;
 	new = -EMFILE;
 	if (rl.rlim_cur < rl.rlim_max) {
 		host(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, &old, sizeof(all));
@@ -77,6 +78,8 @@ static long move_up(int fd)
 		atomic_store(&limit_lock, 0);
 		host(SYS_rt_sigprocmask, 2 /* SIG_SETMASK */, &old, NULL, sizeof(old));
 	}
+	if (new < 0)
+		base = rl.rlim_cur;
 	if (new < 0)
 		new = host(SYS_fcntl, fd, F_DUPFD_CLOEXEC,
 		    base > 2 * FD_BELOW ? base - FD_BELOW : base / 2);
