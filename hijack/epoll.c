@@ -24,8 +24,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "epoll.h"
@@ -194,29 +194,31 @@ void epoll_unref(int index)
 }
 
 /*
- * The library's own descriptors lie where programs do not count up to, but not
- * far up: the host copies the table up to the highest number at each fork.
+ * Has host epoll fd members?  It may have come by an exec, or as a copy: the host lists them, from
+ * the fifth line of this file on.  If there is none, it may.
  */
-static long move_up(int fd)
+static int has_members(int fd)
 {
-	struct rlimit rl = { 1024, 1024 };
-	long high;
+	char buf[256], name[32];
+	long n = -1, file, i;
 
-	host(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl);
-	if (rl.rlim_cur > 4096)
-		rl.rlim_cur = 4096;
-	high = host(SYS_fcntl, fd, F_DUPFD_CLOEXEC, rl.rlim_cur - rl.rlim_cur / 4);
-	if (high < 0)
-		return fd;
-	host(SYS_close, fd);
-	return high;
+	snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
+	file = host(SYS_open, name, O_RDONLY | O_CLOEXEC, 0);
+	if (file >= 0) {
+		n = host(SYS_read, file, buf, sizeof(buf));
+		host(SYS_close, file);
+	}
+	for (i = 0; i < n; i++)
+		if (buf[i] == '\n' && i + 1 < n && buf[i + 1] == 't')
+			return 1;
+	return n <= 0;
 }
 
 /* Makes R for host epoll fd.  0 or -errno. */
 static long open_side(struct rside *r, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = EPOLL_MARK };
-	int pair[2] = { -1, -1 };
+	int pair[2] = { -1, -1 }, host_members = has_members(fd);
 	long ret, rfd;
 
 	ret = epoll_members(r);
@@ -224,7 +226,7 @@ static long open_side(struct rside *r, int fd)
 		ret = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
 	if (ret < 0)
 		return ret;
-	pair[0] = move_up(pair[0]);
+	pair[0] = fd_move_up(pair[0]);
 	ret = rfd = rump_call_fd(SYS_epoll_create1, (const long[6]){ EPOLL_CLOEXEC }, pair[1]);
 	if (ret < 0)
 		goto close;
@@ -234,13 +236,30 @@ static long open_side(struct rside *r, int fd)
 		goto close;
 	}
 	*r = (struct rside){ .refs = r->refs, .rfd = rfd, .near = pair[0],
-	    .host_too = epoll_notes[fd] & EPOLL_HAS_HOST,
-	    .inner = (epoll_notes[fd] & EPOLL_IS_INNER) != 0, .members = r->members };
+	    .host_too = host_members, .inner = epoll_notes[fd] != EPOLL_IS_NEW,
+	    .members = r->members };
 	fdmap_set_own(pair[0]);
 	return 0;
 close:
 	host(SYS_close, pair[0]);
 	return ret;
+}
+
+/*
+ * Copies of E that were made while it was the host's alone, or before an exec, have the rump side,
+ * too: those in which its placeholder is a member.
+ */
+static void find_copy(int fd, void *side)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = EPOLL_MARK };
+	struct rside *r = side;
+	int kind = fdmap_peek(fd);
+
+	if (fd < FDMAP_MAX && (kind == FD_HOST || kind == FD_UNKNOWN) &&
+	    host(SYS_epoll_ctl, fd, EPOLL_CTL_MOD, r->near, &ev) == 0) {
+		r->inner = 1;		/* who knows what the other number was given to */
+		fdmap_set_epoll(fd, r - epoll_sides);
+	}
 }
 
 /* Makes the rump side of host epoll fd; its index or -errno. */
@@ -258,8 +277,10 @@ static long make_side(int fd)
 	if (i == n)
 		return -EMFILE;
 	ret = open_side(&epoll_sides[i], fd);
-	if (ret == 0)
+	if (ret == 0) {
 		fdmap_set_epoll(fd, i);		/* which has a reference of its own */
+		fd_list(find_copy, &epoll_sides[i]);
+	}
 	__atomic_sub_fetch(&epoll_sides[i].refs, 1, __ATOMIC_RELAXED);
 	return ret < 0 ? ret : i;
 }
@@ -269,7 +290,7 @@ long hijack_epoll_create(long nr, const long a[6])
 	long fd = host_pass(nr, a);
 
 	if (fd >= 0 && fd < FDMAP_MAX && !proc_is_vfork_child()) {
-		epoll_notes[fd] = 0;
+		epoll_notes[fd] = EPOLL_IS_NEW;
 		/* The host's: nothing needs asking. */
 		if (fdmap_peek(fd) == FD_UNKNOWN)
 			fdmap_kind[fd] = FD_HOST;
@@ -294,12 +315,13 @@ long hijack_epoll_ctl(long nr, const long a[6])
 
 	if (fdmap_peek(fd) == FD_OWN)
 		return -EBADF;
-	if (erfd >= 0)		/* an epoll of the rump kernel itself, by way of exec */
-		return rfd < 0 ? -EPERM : rump(nr, erfd, op, rfd, a[3]);
+	/* Perhaps an epoll of the rump kernel itself, by way of exec; else a mistake. */
+	if (erfd >= 0)
+		return rfd < 0 ? host_pass(nr, a) : rump(nr, erfd, op, rfd, a[3]);
 	r = epoll_side_of(a[0]);
 	if (rfd < 0) {
 		inner = epoll_side_of(fd);
-		epoll_note_host(a[0], fd);
+		epoll_note_inner(fd);
 		ret = host_pass(nr, a);
 		if (ret == 0 && r && op == EPOLL_CTL_ADD && !r->host_too)
 			epoll_kick(r);
@@ -311,6 +333,8 @@ long hijack_epoll_ctl(long nr, const long a[6])
 	}
 	if (!r) {
 		ret = make_side(a[0]);
+		if (ret == -EINVAL)	/* no epoll: unless fd is worse */
+			return rump(nr, rfd, op, rfd, a[3]);
 		if (ret < 0)
 			return ret;
 		r = epoll_side_of(a[0]);

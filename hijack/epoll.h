@@ -8,21 +8,15 @@
 #include "fdmap.h"
 
 /* Of a host descriptor, by its number. */
-#define EPOLL_HAS_HOST	1	/* an epoll, which was given a host descriptor */
+#define EPOLL_IS_NEW	1	/* an epoll that was made at this number */
 #define EPOLL_IS_INNER	2	/* was given to an epoll */
 extern uint8_t epoll_notes[FDMAP_MAX];
 
-static inline void epoll_note(long fd, int what)
+/* The host's descriptor fd is given to an epoll of the host. */
+static inline void epoll_note_inner(long fd)
 {
-	if ((unsigned long)fd < FDMAP_MAX && !(epoll_notes[fd] & what))
-		epoll_notes[fd] |= what;
-}
-
-/* The host's epoll ep is given fd, the host's too. */
-static inline void epoll_note_host(long ep, long fd)
-{
-	epoll_note(ep, EPOLL_HAS_HOST);
-	epoll_note(fd, EPOLL_IS_INNER);
+	if ((unsigned long)fd < FDMAP_MAX && !(epoll_notes[fd] & EPOLL_IS_INNER))
+		epoll_notes[fd] |= EPOLL_IS_INNER;
 }
 
 /* The rump side of an epoll descriptor and its copies. */

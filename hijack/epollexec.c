@@ -97,7 +97,6 @@ void epoll_exec_init(void)
 			set_stay(&epoll_sides[i], 0);
 			fdmap_set_own(near);
 		}
-		epoll_note(fd, EPOLL_HAS_HOST);
 		fdmap_set_epoll(fd, i);
 	}
 	unsetenv("RUMPHIJACK_EPOLL");

@@ -150,7 +150,10 @@ static void count(struct set *s, int by)
 			s->busy = 1;
 }
 
-/* -EINTR: a handler waits, and SA_RESTART is nothing to poll(2). */
+/*
+ * -EINTR: a handler waits, and SA_RESTART is nothing to poll(2).  Who has something to return
+ * already gives no mask: a handler that it lets in runs in a wait that fails only.
+ */
 static long host_poll(struct pollfd *fds, unsigned int n, const struct timespec *ts,
     const void *mask, size_t masksize)
 {
@@ -226,7 +229,8 @@ static long wait_rings(struct set *s, int64_t deadline, const void *mask, size_t
 			return looked;
 		if (looked > 0)
 			left = 0;
-		hosts = host_poll(s->host, s->n, ns_timespec(left, &ts), mask, masksize);
+		hosts = host_poll(s->host, s->n, ns_timespec(left, &ts), looked ? NULL : mask,
+		    masksize);
 		if (hosts < 0 && looked == 0)
 			return hosts;
 		rung = 0;
@@ -288,7 +292,8 @@ static long wait_bell(struct set *s, int ep, int near, int64_t deadline, const v
 			return looked;
 		if (looked > 0)
 			left = 0;
-		hosts = host_poll(s->host, s->n + 1, ns_timespec(left, &ts), mask, masksize);
+		hosts = host_poll(s->host, s->n + 1, ns_timespec(left, &ts), looked ? NULL : mask,
+		    masksize);
 		if (hosts < 0 && looked == 0)
 			return hosts;
 		rung = s->host[s->n].revents && placeholder_drain(near);
@@ -306,6 +311,8 @@ static long wait_alone(struct set *s, int64_t deadline, const void *mask, size_t
 	ret = host(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
 	if (ret < 0)
 		return ret;
+	/* Whoever waits for a number that is not in use shall be told so. */
+	pair[0] = fd_move_up(pair[0]);
 	ep = rump_call_fd(SYS_epoll_create1, (const long[6]){ EPOLL_CLOEXEC }, pair[1]);
 	ret = ep < 0 ? ep : enter(s, ep);
 	if (ret == 0)
@@ -411,8 +418,8 @@ long hijack_poll(long nr, const long a[6])
 		ns = timespec_ns(ts);
 	else
 		ns = (int)a[2] < 0 ? -1 : (int)a[2] * INT64_C(1000000);
-	if (ns == -EINVAL)
-		return ns;
+	if (ns == -EINVAL || (unsigned int)a[1] > fd_limit())
+		return -EINVAL;
 	deadline = deadline_in(ns);
 	ret = poll_set((struct pollfd *)a[0], a[1], deadline,
 	    nr == SYS_ppoll ? (const void *)a[3] : NULL, a[4]);
@@ -449,6 +456,18 @@ static int answer(unsigned long *set, int fd, int ready)
 	return ready != 0;
 }
 
+/* Clears what cannot be ready: the bits from nfds on, and all if none is. */
+static void keep(unsigned long *set, long words, int nfds, long ready)
+{
+	long w;
+
+	for (w = 0; set && w < words; w++)
+		if (!ready)
+			set[w] = 0;
+		else if ((w + 1) * BITS > nfds)
+			set[w] &= (1UL << nfds % BITS) - 1;
+}
+
 /* The descriptors in the sets as poll entries; how many. */
 static unsigned int to_poll(const struct sets *s, int nfds, struct pollfd *p)
 {
@@ -464,13 +483,60 @@ static unsigned int to_poll(const struct sets *s, int nfds, struct pollfd *p)
 	return n;
 }
 
+static void raise_top(int fd, void *top)
+{
+	if (fd >= *(int *)top)
+		*(int *)top = fd + 1;
+}
+
+/*
+ * How many bits the program's sets have: nfds, if they are of the usual size.  Where it asks for
+ * more, select(getdtablesize(), ...) perhaps, the host looks at no more than its table of
+ * descriptors has entries, for which those of this library, far up, do not count.
+ */
+static int bits(int nfds)
+{
+	int top = FD_SETSIZE;
+
+	if (nfds <= FD_SETSIZE || fd_list(raise_top, &top) < 0 || top > nfds)
+		top = nfds;
+	return top;
+}
+
+/*
+ * How many of the n have something that the sets ask for; -EBADF.  poll(2) tells of errors and
+ * hang-ups, too, which nobody has asked for perhaps, and goes on to do so: those entries are out.
+ */
+static long asked(const struct sets *s, struct pollfd *p, unsigned int n)
+{
+	unsigned int i;
+	long some = 0;
+	int r, fd;
+
+	for (i = 0; i < n; i++) {
+		r = p[i].revents;
+		fd = p[i].fd;
+		if (r & POLLNVAL)
+			return -EBADF;
+		if (fd < 0 || !r)
+			continue;
+		if ((bit(s->in, fd) && (r & SEL_IN)) || (bit(s->out, fd) && (r & SEL_OUT)) ||
+		    (bit(s->pri, fd) && (r & SEL_PRI)))
+			some++;
+		else
+			p[i].fd = ~fd;
+	}
+	return some;
+}
+
 static long select_set(const struct sets *s, int nfds, int64_t deadline, const void *mask,
     size_t masksize)
 {
 	struct pollfd stack[ON_STACK], *p = stack;
 	size_t size = (size_t)nfds * sizeof(*p);
 	unsigned int n, i;
-	long mem = 0, ret, words = (nfds + BITS - 1) / BITS, w, count = 0;
+	int fd, r;
+	long mem = 0, ret, words = (nfds + BITS - 1) / BITS, count = 0;
 
 	if (nfds > ON_STACK) {
 		mem = host(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
@@ -480,24 +546,21 @@ static long select_set(const struct sets *s, int nfds, int64_t deadline, const v
 		p = (struct pollfd *)mem;
 	}
 	n = to_poll(s, nfds, p);
-	ret = poll_set(p, n, deadline, mask, masksize);
-	for (i = 0; ret >= 0 && i < n; i++)
-		if (p[i].revents & POLLNVAL)
-			ret = -EBADF;
-	if (ret == 0) {
-		for (w = 0; w < words; w++) {
-			if (s->in)
-				s->in[w] = 0;
-			if (s->out)
-				s->out[w] = 0;
-			if (s->pri)
-				s->pri[w] = 0;
-		}
+	do {
+		ret = poll_set(p, n, deadline, mask, masksize);
+	} while (ret > 0 && (ret = asked(s, p, n)) == 0);
+	if (ret >= 0) {
+		/* Also what the program has above nfds, in the last word. */
+		keep(s->in, words, nfds, ret);
+		keep(s->out, words, nfds, ret);
+		keep(s->pri, words, nfds, ret);
 	}
-	for (i = 0; ret > 0 && i < n; i++)
-		count += answer(s->in, p[i].fd, p[i].revents & SEL_IN) +
-		    answer(s->out, p[i].fd, p[i].revents & SEL_OUT) +
-		    answer(s->pri, p[i].fd, p[i].revents & SEL_PRI);
+	for (i = 0; ret > 0 && i < n; i++) {
+		fd = p[i].fd < 0 ? ~p[i].fd : p[i].fd;
+		r = p[i].fd < 0 ? 0 : p[i].revents;
+		count += answer(s->in, fd, r & SEL_IN) + answer(s->out, fd, r & SEL_OUT) +
+		    answer(s->pri, fd, r & SEL_PRI);
+	}
 	if (mem)
 		host(SYS_munmap, mem, size);
 	return ret < 0 ? ret : count;
@@ -510,9 +573,13 @@ long hijack_select(long nr, const long a[6])
 	struct timeval *tv = nr == SYS_select ? (struct timeval *)a[4] : NULL;
 	struct timespec *ts = nr == SYS_pselect6 ? (struct timespec *)a[4] : NULL, conv;
 	int64_t ns, deadline, left;
+	int nfds;
 	long ret;
 
-	if ((int)a[0] < 0 || (int)a[0] > FDMAP_MAX)
+	if ((int)a[0] < 0)
+		return -EINVAL;
+	nfds = bits(a[0]);
+	if (nfds > FDMAP_MAX)
 		return -EINVAL;
 	if (tv) {
 		if (tv->tv_sec < 0 || tv->tv_usec < 0)
@@ -524,7 +591,7 @@ long hijack_select(long nr, const long a[6])
 	if (ns == -EINVAL)
 		return ns;
 	deadline = deadline_in(ns);
-	ret = select_set(&s, a[0], deadline, m ? m->mask : NULL, m ? m->size : 0);
+	ret = select_set(&s, nfds, deadline, m ? m->mask : NULL, m ? m->size : 0);
 	left = deadline_left(deadline);
 	if (tv)
 		*tv = (struct timeval){ left / SEC, left % SEC / 1000 };

@@ -49,8 +49,8 @@ static int want_select(long n, const unsigned long *r, const unsigned long *w,
 	unsigned long bits;
 	long i, base;
 
-	if (n > FDMAP_MAX)
-		n = FDMAP_MAX;
+	if (n > FD_SETSIZE)
+		return 1;		/* poll.c finds out how much of it is there */
 	for (base = 0; base < n; base += 64) {
 		bits = (r ? r[base / 64] : 0) | (w ? w[base / 64] : 0) | (x ? x[base / 64] : 0);
 		for (; bits; bits &= bits - 1) {
@@ -109,6 +109,8 @@ static int makes_process(long nr, const long a[6])
 
 int hijack_want(long nr, const long a[6])
 {
+	int i;
+
 	if ((unsigned long)nr >= RUMP_NSYSROWS || hijack_depth)
 		return 0;
 	if (hijack_state <= 0) {
@@ -138,7 +140,7 @@ int hijack_want(long nr, const long a[6])
 	case HOW_epoll_ctl:
 		if (not_host(a[0]) || not_host(a[2]))
 			return 1;
-		epoll_note_host(a[0], a[2]);
+		epoll_note_inner(a[2]);
 		return 0;
 	case HOW_mmap:
 		return !(a[3] & MAP_ANONYMOUS) && not_host(a[4]);
@@ -173,7 +175,8 @@ int hijack_want(long nr, const long a[6])
 		return nr == SYS_prctl ? a[0] == PR_SET_SECCOMP && a[1] == SECCOMP_MODE_FILTER :
 		    a[0] == SECCOMP_SET_MODE_FILTER;
 	case HOW_rlimit:
-		return nr == SYS_prlimit64 ? a[1] == RLIMIT_FSIZE && a[2] : a[0] == RLIMIT_FSIZE;
+		i = nr == SYS_prlimit64 ? a[1] : a[0];
+		return (i == RLIMIT_FSIZE || i == RLIMIT_NOFILE) && (nr != SYS_prlimit64 || a[2]);
 	case HOW_umask:
 	case HOW_sync:
 	case HOW_close_range:

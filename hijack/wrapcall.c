@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hijack.h"
@@ -26,8 +27,9 @@ enum form {
 	noaddr,		/* send, recv: without an address */
 	recvchk,	/* __recv_chk: the buffer's size is the fourth */
 	recvfromchk,
-	sigset4,	/* the size of the signal set is the fifth */
+	sigset4,	/* ppoll: the size of the signal set is the fifth, the time is not changed */
 	sigset5,
+	mask_by_pointer,	/* so here; mask and size are behind a pointer */
 	version,	/* __xstat: a version comes first */
 	futimens,
 	noflags,	/* umount */
@@ -80,7 +82,22 @@ void wrap_bypass(void)
 		wrap_target[i] = wrap_next[i];
 }
 
-static void to_syscall(enum form form, long b[6], const long a[7])
+/* What calls want in memory that functions do not have there. */
+struct memory {
+	long mask, size;
+	struct timespec time;
+};
+
+/* A copy, since the call writes there what is left. */
+static long copy_time(struct memory *m, long time)
+{
+	if (!time)
+		return 0;
+	m->time = *(const struct timespec *)time;
+	return (long)&m->time;
+}
+
+static void to_syscall(enum form form, long b[6], const long a[7], struct memory *m)
 {
 	int i;
 
@@ -106,10 +123,17 @@ static void to_syscall(enum form form, long b[6], const long a[7])
 		b[5] = a[6];
 		break;
 	case sigset4:
+		b[2] = copy_time(m, a[2]);
 		b[4] = 8;
 		break;
 	case sigset5:
 		b[5] = 8;
+		break;
+	case mask_by_pointer:
+		m->mask = a[5];
+		m->size = 8;
+		b[4] = copy_time(m, a[4]);
+		b[5] = (long)m;
 		break;
 	case number:
 	case version:
@@ -156,8 +180,9 @@ struct outcome wrap_call(unsigned int index, const long a[7])
 {
 	const struct entry *e = &entries[index];
 	long b[6], nr = e->form == number ? a[0] : e->nr, ret = 0;
+	struct memory m;
 
-	to_syscall(e->form, b, a);
+	to_syscall(e->form, b, a, &m);
 	switch (hijack_want(nr, b)) {
 	case WANT_HOST:
 		return (struct outcome){ 0, 0 };
