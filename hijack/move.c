@@ -252,6 +252,12 @@ long hijack_splice(long nr, const long a[6])
 	}
 	if (nr == SYS_copy_file_range)
 		return is_file(from, a[0]) && is_file(to, a[2]) ? -EXDEV : -EINVAL;
+	ret = flags_of(from, a[0]);
+	if (ret < 0 || (ret & O_ACCMODE) == O_WRONLY)
+		return -EBADF;
+	ret = flags_of(to, a[second]);
+	if (ret < 0 || (ret & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
 	if (nr == SYS_tee || !is_pipe(from < 0 ? a[0] : a[2]))
 		return -EINVAL;
 	if (a[from < 0 ? 1 : 3])

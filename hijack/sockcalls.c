@@ -211,7 +211,10 @@ struct outgoing {
 	int nput, put[SCM_MAX_FD];	/* rump descriptors that stand for the host's */
 };
 
-/* The rump descriptor that is sent for the program's fd, or -errno. */
+/*
+ * The rump descriptor that is sent for the program's fd, or -errno.  -EBADF is one that the rump
+ * kernel refuses, if it looks at all: a TCP socket does not.
+ */
 static long right_in(struct outgoing *o, int fd)
 {
 	long rfd = fdmap_rump(fd);
@@ -248,7 +251,7 @@ static int rights_in(struct outgoing *o)
 		fds = rights(c, &n);
 		for (i = 0; fds && i < n; i++) {
 			rfd = right_in(o, fds[i]);
-			if (rfd < 0)
+			if (rfd < 0 && rfd != -EBADF)
 				return rfd;
 			fds[i] = rfd;
 		}

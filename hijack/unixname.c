@@ -56,14 +56,19 @@ const void *unixname_in(const void *addr, unsigned int *len, struct sockaddr_un 
 	*side = w.side;
 	if (w.side == SIDE_HOST)
 		return addr;
-	/* Without its prefix a name is shorter; a relative one may have grown. */
+	/*
+	 * Without its prefix a name is shorter, but the address is not, or a socket of another
+	 * family would refuse it for that; a relative name may have grown.
+	 */
 	for (n = 0; w.path[n]; n++) {
 		if (n == sizeof(un->sun_path))
 			return addr;
 		un->sun_path[n] = w.path[n];
 	}
-	if (n < sizeof(un->sun_path))
-		un->sun_path[n++] = '\0';
+	do {
+		if (n < sizeof(un->sun_path))
+			un->sun_path[n++] = '\0';
+	} while (PATH_AT + n < *len);
 	un->sun_family = AF_UNIX;
 	*len = PATH_AT + n;
 	return un;
