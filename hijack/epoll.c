@@ -17,9 +17,9 @@
  * In an outer epoll E is as any member of the host: R's placeholder rings in E
  * whenever R has something.
  *
- * Limits: an outer epoll may report one that has nothing any more; copies that are members
- * of several sets under different numbers can be taken for each other.  Over an exec they
- * stay (epollexec.c).
+ * Limits: a rump side that is made after a fork is not the other process's; an outer epoll
+ * may report one that has nothing any more; copies that are members of several sets under
+ * different numbers can be taken for each other.  Over an exec they stay (epollexec.c).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -175,21 +175,13 @@ static long open_here(long nr, const long a[6])
 	return ret;
 }
 
-/* Opening "/dev/fd/N" where N is the placeholder of a socket, which Linux does not: a copy of N. */
-static long open_fd(int fd, int flags)
-{
-	return hijack_fcntl(SYS_fcntl,
-	    (const long[6]){ fd, flags & O_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0 });
-}
-
 long hijack_open(long nr, const long a[6])
 {
 	long b[6] = { a[0], a[1], a[2], a[3], a[4], a[5] };
-	int at = nr != SYS_open && nr != SYS_creat, dirfd = at ? (int)a[0] : AT_FDCWD, fd, err;
-	const char *path = (const char *)a[at], *rest;
+	int at = nr != SYS_open && nr != SYS_creat, dirfd = at ? (int)a[0] : AT_FDCWD, err;
+	const char *path = (const char *)a[at];
 	uint64_t flags = links_open_flags(nr, a);
 	struct where w;
-	long ret;
 
 	err = path_where(dirfd, path, &w);
 	if (err < 0)
@@ -199,10 +191,7 @@ long hijack_open(long nr, const long a[6])
 	b[at] = (long)w.path;
 	if (w.side == SIDE_HOST)
 		return links_creates(nr, b) ? open_here(nr, b) : host_pass(nr, b);
-	ret = hijack_make_fd(nr, b, (flags & O_CLOEXEC) != 0);
-	if (ret == -ENXIO && path && path[0] == '/' && (fd = path_own(path, &rest)) >= 0 && !*rest)
-		return open_fd(fd, flags);
-	return ret;
+	return hijack_make_fd(nr, b, (flags & O_CLOEXEC) != 0);
 }
 
 /* A call on one descriptor that returns another. */

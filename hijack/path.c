@@ -71,6 +71,46 @@ long path_name_inside(const char *path, const struct prefix *p, char buf[PATH_BU
 	return 0;
 }
 
+/* "/proc/self/fdinfo/N": N, or -1. */
+static int info_of(const char *path)
+{
+	static const char dir[] = "/proc/self/fdinfo/";
+	size_t i, n = 0;
+
+	for (i = 0; dir[i]; i++)
+		if (path[i] != dir[i])
+			return -1;
+	if (!path[i])
+		return -1;
+	for (; path[i] >= '0' && path[i] <= '9' && n < FDMAP_MAX; i++)
+		n = n * 10 + (path[i] - '0');
+	return path[i] || n >= FDMAP_MAX ? -1 : (int)n;
+}
+
+/*
+ * What the rump kernel says of its descriptor rfd, which is the program's fd.  Whether that is
+ * close-on-exec, it hears at an exec only, else.
+ */
+static int info_by_proc(int fd, int rfd, struct where *w)
+{
+	static const char dir[] = "/proc/self/fdinfo/";
+	char digits[12];
+	size_t n, d = 0;
+
+	rump(SYS_fcntl, rfd, F_SETFD, host(SYS_fcntl, fd, F_GETFD));
+	for (n = 0; dir[n]; n++)
+		w->buf[n] = dir[n];
+	do
+		digits[d++] = '0' + rfd % 10;
+	while (rfd /= 10);
+	while (d)
+		w->buf[n++] = digits[--d];
+	w->buf[n] = '\0';
+	w->side = SIDE_RUMP;
+	w->path = w->buf;
+	return 0;
+}
+
 /* Is what path_own() has found the rump kernel's? */
 static int self_is_rump(int fd)
 {
@@ -93,7 +133,8 @@ int path_maybe(int dirfd, const char *path)
 	if (path[0] == '/') {
 		if (root_rump || path_prefix_of(path) || path_is_odd(path))
 			return 1;
-		return (path[1] == 'd' || path[1] == 'p') && self_is_rump(path_own(path, &rest));
+		return (path[1] == 'd' || path[1] == 'p') &&
+		    (self_is_rump(path_own(path, &rest)) || self_is_rump(info_of(path)));
 	}
 	if (dirfd != AT_FDCWD ? fdmap_peek(dirfd) != FD_HOST : cwd_rump || path_child_cwds)
 		return 1;
@@ -209,6 +250,9 @@ int path_where(int dirfd, const char *path, struct where *w)
 			return by_proc(-1, rest, w);
 		if (fd >= 0 && fdmap_get(fd) == FD_RUMP)
 			return by_proc(fdmap_num[fd], rest, w);
+		fd = p || path[1] != 'p' ? -1 : info_of(path);
+		if (fd >= 0 && fdmap_get(fd) == FD_RUMP)
+			return info_by_proc(fd, fdmap_num[fd], w);
 		if (!p && !path_is_odd(path))
 			return 0;
 		len = path_append(w->buf, 0, path);
