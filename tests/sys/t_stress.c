@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include <rump/rump_calls.h>
+
 static volatile bool stop;
 
 static unsigned int
@@ -167,14 +169,16 @@ do_futex(unsigned int *seed, int me)
 		MUST(futex, &word, FUTEX_WAKE_PRIVATE, 3, NULL, NULL, 0);
 }
 
-/* Bad calls are calls, too. */
+#define NOBODYS	1000000		/* descriptors from here on are nobody's */
+
+/* Bad calls are calls, too; our own ones would be good. */
 static void
 do_nonsense(unsigned int *seed, int me)
 {
 	(void)me;
 	for (int i = 0; i < 10; i++) {
-		S(read, rnd(seed, 2000) + 500, (void *)16, 1);
-		sys_call(500 + rnd(seed, 100000), 1, 2, 3, 4, 5, 6);
+		S(read, rnd(seed, 2000) + NOBODYS, (void *)16, 1);
+		sys_call(500 + rnd(seed, RUMP_CALL_BASE - 500), 1, 2, 3, 4, 5, 6);
 		S(openat, AT_FDCWD, (void *)(long)rnd(seed, 4096), 0);
 		S(mmap, 0, 0, 0, 0, -1, 0);
 	}
