@@ -93,6 +93,8 @@ static void limits(void)
 	int s, t, i, at[8];
 
 	need(getrlimit(RLIMIT_NOFILE, &old) == 0);
+	if (old.rlim_max < 2048)
+		return;			/* no room for the library's own above a lifted limit */
 	few = old;
 	few.rlim_cur = 8;
 	need(setrlimit(RLIMIT_NOFILE, &few) == 0);
