@@ -14,7 +14,9 @@
  * one must be there for whoever is to change the word.  A thread whose looking
  * was in vain SPIN_MISSES times in a row does it only at each SPIN_RETRY-th wait,
  * until it succeeds.  The same goes for other loops that look (wait_spin_begin()).
- * A spinning thread looks at the network's queues, too (spin.h).
+ * A spinning thread looks at the network's queues, too (spin.h).  There, two sides that have both
+ * gone to sleep would each be too late for the other for ever, since waking takes longer than a
+ * look.  With a network, such a retry therefore looks for TRIAL_NS, in which the other wakes up.
  */
 #include <errno.h>
 #include <limits.h>
@@ -35,6 +37,7 @@
 #define SPIN_LOOKS	8		/* at the word, between two at the clock */
 #define SPIN_MISSES	16
 #define SPIN_RETRY	8
+#define TRIAL_NS	80000		/* for which a retry looks, if there is a network */
 #define NCPU_AGE	100000000	/* ns after which the number of CPUs is asked again */
 #define YIELD_SPINS	64
 
@@ -146,9 +149,9 @@ int rumpuser_spin(uint32_t *word, uint32_t expected, unsigned int ns, unsigned i
 	wait_only_cpu(now);
 	if (!wait_spin_begin(0))
 		return 0;
-	end = now + ns;
 	next = now + every;
 	set = spin_begin();
+	end = now + (set && self.misses >= SPIN_MISSES && ns < TRIAL_NS ? TRIAL_NS : ns);
 	do {
 		for (i = 0; i < SPIN_LOOKS && !r; i++) {
 			pause_cpu();

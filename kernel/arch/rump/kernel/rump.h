@@ -124,6 +124,7 @@ void rump_vcpu_boot_done(void);
 void __noreturn rump_lwp_main(struct rump_lwp *lwp);
 struct rumpuser_sp_chan;
 bool rump_vcpu_linger(struct rumpuser_sp_chan *chan, bool stay);
+unsigned int rump_vcpu_attended(unsigned int cpu);
 void rump_vcpu_freeze(void);
 void rump_vcpu_thaw(void);
 void rump_vcpu_leave(void);

@@ -109,6 +109,30 @@ bool rump_vcpu_linger(struct rumpuser_sp_chan *chan, bool stay)
 	return there;
 }
 
+/*
+ * To which vCPU an interrupt goes that any may take, cpu at best: if that lies idle and its helper
+ * would have to be woken for it, to one whose last carrier waits, and will go on with what the
+ * interrupt is for, as a rule; or to one that is carried, which costs no host call at all.
+ */
+unsigned int rump_vcpu_attended(unsigned int cpu)
+{
+	unsigned int i, busy = cpu;
+	struct rump_host *h;
+	struct vcpu *v;
+
+	if (READ_ONCE(rump_vcpus[cpu].state))
+		return cpu;
+	for (i = 0; i < rump_nvcpu; i++) {
+		v = &rump_vcpus[(cpu + i) % rump_nvcpu];
+		h = READ_ONCE(v->keeper);
+		if (h && READ_ONCE(h->word) & HOST_WAITING && READ_ONCE(h->cover) == v)
+			return v->cpu;
+		if (READ_ONCE(v->state) & VCPU_BUSY)
+			busy = v->cpu;
+	}
+	return busy;
+}
+
 /* ---- waiting threads ---------------------------------------------------------------------- */
 
 /*

@@ -16,7 +16,8 @@
  * stack can still build its frames from pages.
  *
  * An upcall runs on any host thread: it posts an interrupt to the vCPU that this thread
- * waits for, if it does, and so runs next; else to the queue's own.
+ * waits for, if it does, and so runs next; else to the queue's own, or to another one if that
+ * lies idle and a helper would have to be woken (rump_vcpu_attended()).
  */
 #include <linux/ethtool.h>
 #include <linux/etherdevice.h>
@@ -79,6 +80,8 @@ void rump_net_ready(void *cookie)
 		return;
 	if (h && h->lwp && READ_ONCE(h->word) & HOST_WAITING)
 		cpu = task_cpu(h->lwp->task);
+	else
+		cpu = rump_vcpu_attended(cpu);
 	llist_add(&q->ready, &ready_lists[cpu]);
 	rump_irq_post(cpu, RUMP_IRQ_NET);
 }
