@@ -19,7 +19,7 @@ static inline int links_error(long err)
 int links_last(long nr, const long a[6], int i);
 /* The flags of a call that opens a name. */
 uint64_t links_open_flags(long nr, const long a[6]);
-/* Has the caller of an openat2(2) forbidden itself to leave where it is? */
+/* Are its names to lead nowhere else: by openat2(2), or since a seccomp filter watches over it? */
 int links_forbidden(long nr, const long a[6]);
 /* Could there be a link in this name of the host?  last as links_last(). */
 int links_maybe(int dirfd, const char *path, int last);

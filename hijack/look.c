@@ -61,9 +61,10 @@ uint64_t links_open_flags(long nr, const long a[6])
 
 int links_forbidden(long nr, const long a[6])
 {
-	return nr == SYS_openat2 && (unsigned long)a[2] >= 4096 &&
+	/* A seccomp filter may kill who asks for more than the program does. */
+	return proc_filtered || (nr == SYS_openat2 && (unsigned long)a[2] >= 4096 &&
 	    (((const struct open_how *)a[2])->resolve &
-	    (RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV));
+	    (RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)));
 }
 
 /*

@@ -161,13 +161,13 @@ static void shut_down(void)
 	hijack_leave();
 }
 
+int proc_filtered;
+
 /*
  * A server hears of a client's end a moment after it.  Who waits for this process, to lock or
  * remove what it had, is not to find it there: what is open is closed before, unless another
  * thread could notice.
  */
-int proc_filtered;
-
 static void close_few(void)
 {
 	struct stat task;

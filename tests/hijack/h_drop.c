@@ -154,6 +154,7 @@ static void d_filter(void)
 	static const int forbidden[] = {
 		SYS_socketpair, SYS_sendmsg, SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_getsockopt,
 		SYS_stat, SYS_open, SYS_openat, SYS_fcntl, SYS_poll, SYS_ppoll, SYS_prctl, SYS_geteuid,
+		SYS_openat2, SYS_readlinkat,
 	};
 	struct sock_filter f[3 + 2 * sizeof(forbidden) / sizeof(forbidden[0])] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -171,6 +172,7 @@ static void d_filter(void)
 	prog.len = n;
 	need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
 	need(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) == 0);
+	fails(ENOENT, access("/such/a/name/is/not", F_OK));
 	use_network();
 	thread_uses_network();
 	descendants_use_network();

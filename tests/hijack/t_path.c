@@ -23,6 +23,7 @@ const uint8_t hijack_how[RUMP_NSYSROWS] = {
 __thread volatile int hijack_depth __attribute__((tls_model("initial-exec")));
 __thread volatile uint64_t door_waiting __attribute__((tls_model("initial-exec")));
 int hijack_verbose;
+int proc_filtered;
 
 bool door_open(long nr)
 {
