@@ -143,7 +143,7 @@ void rump_ticker_leave(void);
 /* smp.c */
 void __noreturn rump_secondary_start(void);
 
-/* process.c, lwproc.c */
+/* process.c, agent.c, lwproc.c */
 int rump_lwp_attach(void);
 void rump_lwp_exit(struct task_struct *t);
 void rump_lwp_free_task(void);

@@ -11,7 +11,7 @@ enum rump_irq {
 	RUMP_IRQ_CALLFUNC,
 	RUMP_IRQ_TIMER,
 	RUMP_IRQ_WORK,		/* irq_work */
-	RUMP_IRQ_SPAWN,		/* lwproc.c */
+	RUMP_IRQ_SPAWN,		/* agent.c */
 	RUMP_IRQ_SP,		/* sp.c */
 	RUMP_IRQ_BLK,		/* block.c */
 	RUMP_IRQ_NET,		/* virtif.c */
