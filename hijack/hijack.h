@@ -383,7 +383,7 @@ void unixname_out(void *addr, unsigned int *len, unsigned int room);
 
 /* ---- proc.c ------------------------------------------------------------------------ */
 
-/* Remembers the environment that an exec must hand on. */
+/* At start; remembers the environment that an exec must hand on, too. */
 void proc_init(void);
 /*
  * 1: this process shares its memory with the parent that made it (vfork,

@@ -5,7 +5,7 @@
  * What to do is the call's row in <rump/syscalls.def>.  "route" translates the
  * row's descriptors and names and gives the call to their kernel; all must be
  * of one kernel, else EXDEV.  The other words are functions in fdcalls.c,
- * pathcalls.c, map.c, aio.c, inotify.c, poll.c, epoll.c, move.c and proc.c.
+ * pathcalls.c, map.c, aio.c, inotify.c, poll.c, epoll.c, move.c, proc.c and exec.c.
  */
 #include <alloca.h>
 #include <errno.h>
