@@ -96,8 +96,12 @@ static void copy_options(int fd, int rfd)
 	}
 }
 
-/* Socket fd of the host gives way to one of the rump kernel; its rump descriptor. */
-static long move_over(int fd)
+/*
+ * Socket fd of the host gives way to one of the rump kernel; its rump descriptor.  In a kernel that
+ * is not booted nobody listens: who connects finds that out without it, as libc does, which looks
+ * for nscd at each name of a user.
+ */
+static long move_over(int fd, int connects)
 {
 	int type = 0, cloexec;
 	socklen_t len = sizeof(type);
@@ -108,6 +112,8 @@ static long move_over(int fd)
 	err = host(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &len);
 	if (err < 0)
 		return err;
+	if (connects && !rumpclient_is_up())
+		return -ECONNREFUSED;
 	flags = host(SYS_fcntl, fd, F_GETFL, 0);
 	cloexec = host(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC;
 	if (flags & O_NONBLOCK)
@@ -133,7 +139,7 @@ long hijack_address(long nr, const long a[6])
 	if (rfd < 0) {
 		if (side == SIDE_HOST)
 			return host_pass(nr, a);
-		rfd = move_over(a[0]);
+		rfd = move_over(a[0], nr == SYS_connect);
 		if (rfd < 0)
 			return rfd;
 	}
