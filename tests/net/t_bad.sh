@@ -59,7 +59,7 @@ sockets_body()
 	subprocess.run(['rump_server', '-c', '2', '-i', f'virt0,link=fd:{n},mac=02:00:00:00:00:42' +
 	                ''.join(',' + v for v in vnet), f'unix://{os.getcwd()}/a'], pass_fds=[n], check=True)
 	theirs.close()
-	on = ['rump', 'run', '--server', f'unix://{os.getcwd()}/a', '--']
+	on = [os.environ['P'] + '/bin/rump', 'run', '--server', f'unix://{os.getcwd()}/a', '--']
 	subprocess.run([*on, 'ip', 'addr', 'add', '10.8.0.2/24', 'dev', 'virt0'], check=True)
 	subprocess.run([*on, 'ip', 'link', 'set', 'virt0', 'up'], check=True)
 	subprocess.run(['python3', os.environ['TOP'] + '/tests/net/frames.py', 'socket', str(m), kind, *vnet],
@@ -81,7 +81,7 @@ sockets_body()
 	        except BlockingIOError:
 	            break
 	END
-	export TOP
+	export TOP P
 	for how in "stream" "seqpacket" "dgram" "dgram vnet" "seqpacket vnet"; do
 		atf_check python3 one.py $how
 		alive a
