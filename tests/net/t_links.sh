@@ -300,7 +300,8 @@ passt_body()
 	background ip netns exec $ns python3 -m http.server 8000 --bind 127.0.0.1 -d www >/dev/null 2>&1
 	wait_until ip netns exec $ns curl -s http://127.0.0.1:8000/
 	atf_check -o file:www/file $(on a) curl -s http://192.0.2.1:8000/file
-	lossy "$(on a)" "ip netns exec $ns" 192.0.2.1 5001 127.0.0.1
+	# Not with losses: some of the transfers do not arrive whole then, or at all (docs/limits.md).
+	transfer "$(on a)" "ip netns exec $ns" 192.0.2.1 5001 4 127.0.0.1
 	for how in off on; do
 		$(on a) ethtool -K virt0 tx $how rx $how >log2 2>&1 || atf_fail "ethtool -K"
 		transfer "$(on a)" "ip netns exec $ns" 192.0.2.1 5002 4 127.0.0.1
