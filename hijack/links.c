@@ -336,7 +336,10 @@ static int create_none(long *nr, long b[6], struct open_how *how)
 	return 0;
 }
 
-/* The name in the address of a local socket, argument i; un is room for another one. */
+/*
+ * The name in the address of a local socket, argument i; un is room for another one.  (Nobody
+ * listens in a kernel that is not booted, which is not to be for who connects.)
+ */
 static int lead_address(long nr, long b[6], int i, struct sockaddr_un *un)
 {
 	const struct sockaddr_un *theirs = (const void *)b[i];
@@ -344,7 +347,8 @@ static int lead_address(long nr, long b[6], int i, struct sockaddr_un *un)
 	char name[sizeof(un->sun_path) + 1], buf[PATH_BUF];
 
 	if ((unsigned long)theirs < 4096 || size <= offsetof(struct sockaddr_un, sun_path) ||
-	    size > sizeof(*un) || theirs->sun_family != AF_UNIX)
+	    size > sizeof(*un) || theirs->sun_family != AF_UNIX ||
+	    (nr == SYS_connect && !rumpclient_is_up()))
 		return 0;
 	memcpy(name, theirs->sun_path, n);
 	name[n] = '\0';

@@ -113,7 +113,7 @@ static long move_over(int fd, int connects)
 	if (err < 0)
 		return err;
 	if (connects && !rumpclient_is_up())
-		return -ECONNREFUSED;
+		return -ENOENT;
 	flags = host(SYS_fcntl, fd, F_GETFL, 0);
 	cloexec = host(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC;
 	if (flags & O_NONBLOCK)
