@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,27 @@ static inline void eat(int fd)
 	char c;
 
 	need(read(fd, &c, 1) == 1);
+}
+
+/* What a file has in it, from now on; and what it has, until the next call. */
+static inline void put_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	need(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
+}
+
+static inline const char *file_text(const char *path)
+{
+	static char buf[4096];
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	need(fd >= 0);
+	n = read(fd, buf, sizeof(buf) - 1);
+	need(n >= 0 && close(fd) == 0);
+	buf[n] = '\0';
+	return buf;
 }
 
 static inline void child_ends_well(pid_t pid)

@@ -29,24 +29,7 @@ static char *in(const char *dir, const char *name)
 	return buf[i];
 }
 
-static void put(const char *name, const char *text)
-{
-	int fd = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0644);
-
-	need(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
-}
-
-static const char *text(const char *name)
-{
-	static char buf[100];
-	int fd = open(name, O_RDONLY);
-	ssize_t n;
-
-	need(fd >= 0 && (n = read(fd, buf, sizeof(buf) - 1)) >= 0 && close(fd) == 0);
-	buf[n] = '\0';
-	return buf;
-}
-#define is(name, s)	need(!strcmp(text(name), s))
+#define is(name, s)	need(!strcmp(file_text(name), s))
 
 static mode_t type(const char *name, int nofollow)
 {
@@ -68,14 +51,14 @@ static void into(void)
 
 	need(symlink(rump, "d") == 0 && symlink("d", "dd") == 0 && symlink("../h/dd/sub", "rel") == 0);
 	need(mkdir("d/sub", 0755) == 0 && type(in(rump, "sub"), 0) == S_IFDIR);
-	put("rel/f", "one");
+	put_file("rel/f", "one");
 	is(in(rump, "sub/f"), "one");
 	is("dd/sub/../sub//f", "one");
 	is(in(host, "d/sub/f"), "one");
 	need(truncate("d/sub/f", 2) == 0 && access("d/sub/f", R_OK) == 0 && chmod("d/sub/f", 0600) == 0);
 	need(statfs("d/sub", &sf) == 0 && stat("d/sub/f", &st) == 0);
 	need(st.st_size == 2 && (st.st_mode & 07777) == 0600);
-	put("dd/sub/g", "two");
+	put_file("dd/sub/g", "two");
 	if (patched) {
 		need((f = fopen("dd/sub/g", "r+")) && fputs("t", f) >= 0 && fclose(f) == 0);
 		need(d = opendir("d/sub"));
@@ -107,7 +90,7 @@ static void into(void)
 	fails(ENOTDIR, open("d/sub/f/x", O_RDONLY));
 
 	/* from one kernel to the other */
-	put("here", "here");
+	put_file("here", "here");
 	fails(EXDEV, rename("here", "d/there"));
 	fails(EXDEV, rename("d/sub/h", "there"));
 	fails(EXDEV, link("d/sub/h", "there"));
@@ -115,7 +98,7 @@ static void into(void)
 
 	/* what is created is created there */
 	need(symlink(in(rump, "made"), "m") == 0);
-	put("m", "made");
+	put_file("m", "made");
 	is(in(rump, "made"), "made");
 	need(unlink("d/made") == 0);
 	fails(ENOENT, open("m", O_WRONLY));
@@ -182,7 +165,7 @@ static void out(void)
 	need(symlink(in(host, "here"), in(rump, "out")) == 0);
 	is(in(rump, "out"), "here");
 	is("d/out", "here");
-	put(in(rump, "out"), "there");
+	put_file(in(rump, "out"), "there");
 	is("here", "there");
 	need(type(in(rump, "out"), 1) == S_IFLNK && unlink("d/out") == 0 && stat("here", &st) == 0);
 	need(symlink(in(host, "none"), in(rump, "none")) == 0);
@@ -190,7 +173,7 @@ static void out(void)
 	fails(ENOENT, creat("d/none", 0644));
 	fails(ENOENT, access("none", F_OK));
 	need(symlink(host, in(rump, "home")) == 0);
-	put(in(rump, "home/new"), "new");
+	put_file(in(rump, "home/new"), "new");
 	is("new", "new");
 	is("d/home/d/home/new", "new");
 	need(unlink(in(rump, "home/new")) == 0 && unlink(in(rump, "home")) == 0);
@@ -261,7 +244,7 @@ static void others(void)
 	if (!patched)
 		return;
 	need((w = inotify_init1(IN_NONBLOCK)) >= 0 && inotify_add_watch(w, "d/sub", IN_CREATE) > 0);
-	put("d/sub/watched", "");
+	put_file("d/sub/watched", "");
 	need(read(w, buf, sizeof(buf)) > 0 && close(w) == 0 && unlink("d/sub/watched") == 0);
 }
 

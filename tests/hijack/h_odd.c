@@ -30,11 +30,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "h.h"
 #include "musl.h"
-
-#define need(e)	do { if (!(e)) { fprintf(stderr, "h_odd.c:%d: %s (errno %d: %s)\n", __LINE__, #e, \
-		    errno, strerror(errno)); exit(1); } } while (0)
-#define fails(e, err)	need((e) == -1 && errno == (err))
 
 extern char **environ;
 static char *self;
@@ -47,40 +44,6 @@ static const char *in(const char *dir, const char *name)
 
 	snprintf(p, 512, "%s/%s", dir, name);
 	return p;
-}
-
-static void put_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	need(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
-}
-
-static const char *file_text(const char *path)
-{
-	static char buf[4096];
-	int fd = open(path, O_RDONLY);
-	ssize_t n;
-
-	need(fd >= 0);
-	n = read(fd, buf, sizeof(buf) - 1);
-	need(n >= 0 && close(fd) == 0);
-	buf[n] = '\0';
-	return buf;
-}
-
-static void pair(int s[2])
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof(a);
-	int l = socket(AF_INET, SOCK_STREAM, 0);
-
-	need(bind(l, (void *)&a, len) == 0 && listen(l, 1) == 0);
-	need(getsockname(l, (void *)&a, &len) == 0);
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	need(connect(s[0], (void *)&a, len) == 0);
-	s[1] = accept(l, NULL, NULL);
-	need(s[1] >= 0 && close(l) == 0);
 }
 
 static void ends_well(pid_t pid)
@@ -96,7 +59,7 @@ static int cloned(void *arg)
 {
 	int *s = arg, more[2];
 
-	pair(more);				/* it is a process of the rump kernel */
+	tcp_pair(more);				/* it is a process of the rump kernel */
 	close(s[1]);				/* and what it closes, the parent has */
 	return write(s[0], "child", 5) != 5;
 }
@@ -117,7 +80,7 @@ static void c_clone(const char *dir)
 
 	(void)dir;
 	need(stack != MAP_FAILED);
-	pair(s);
+	tcp_pair(s);
 	for (i = 0; i < 3; i++) {
 		ends_well(clone(cloned, stack + 65536, SIGCHLD, s));
 		need(read(s[1], buf, sizeof(buf)) == 5);
@@ -125,7 +88,7 @@ static void c_clone(const char *dir)
 	ends_well(clone(left_alone, stack + 65536, SIGCHLD | CLONE_VM | CLONE_VFORK, s));
 	need(write(s[0], "x", 1) == 1 && read(s[1], buf, sizeof(buf)) == 1);
 #ifdef __GLIBC__	/* musl's child calls it */
-	fails(clone(NULL, stack, SIGCHLD, s), EINVAL);
+	fails(EINVAL, clone(NULL, stack, SIGCHLD, s));
 #endif
 }
 
@@ -137,7 +100,7 @@ static void *with_few(void *arg)
 	struct stat st;
 	int f, h, s[2];
 
-	pair(s);
+	tcp_pair(s);
 	f = open(names[0], O_RDWR | O_CREAT, 0600);
 	h = open("/dev/null", O_WRONLY);
 	need(f >= 0 && h >= 0 && pwrite(f, "text", 4, 0) == 4 && stat(names[0], &st) == 0);
@@ -184,9 +147,9 @@ static void c_chroot(const char *dir)
 		need(!strcmp(getcwd(buf, sizeof(buf)), "/sub"));
 		need(!strcmp(file_text("f"), "inside") && !strcmp(file_text("/f"), "outside"));
 		need(!strcmp(file_text("../../../f"), "outside"));
-		fails(open("/proc/self/status", O_RDONLY), ENOENT);
-		fails(open("/etc/passwd", O_RDONLY), ENOENT);
-		fails(execv("/bin/true", (char *[]){ "true", NULL }), ENOENT);
+		fails(ENOENT, open("/proc/self/status", O_RDONLY));
+		fails(ENOENT, open("/etc/passwd", O_RDONLY));
+		fails(ENOENT, execv("/bin/true", (char *[]){ "true", NULL }));
 		put_file("/new", "new");
 		need(rename("/new", "/sub/new") == 0 && access("new", R_OK) == 0);
 		_exit(0);
@@ -205,17 +168,17 @@ static void c_limit(const char *dir)
 	int fds[64], n, i, s[2];
 
 	(void)dir;
-	pair(s);
+	tcp_pair(s);
 	getrlimit(RLIMIT_NOFILE, &old);
 	rl.rlim_max = old.rlim_max;
 	need(setrlimit(RLIMIT_NOFILE, &rl) == 0);
 	for (n = 0; (fds[n] = socket(AF_INET, SOCK_DGRAM, 0)) >= 0; n++)
 		need(n == 0 || fds[n] > fds[n - 1]);
 	need(errno == EMFILE && fds[n - 1] == 63);	/* all that there are */
-	fails(open("/dev/null", O_RDONLY), EMFILE);
-	fails(dup(s[0]), EMFILE);
-	fails(dup2(s[0], 64), EBADF);
-	fails(fcntl(s[0], F_DUPFD, 64), EINVAL);
+	fails(EMFILE, open("/dev/null", O_RDONLY));
+	fails(EMFILE, dup(s[0]));
+	fails(EBADF, dup2(s[0], 64));
+	fails(EINVAL, fcntl(s[0], F_DUPFD, 64));
 	need(close(fds[0]) == 0 && dup(s[0]) == fds[0]);
 	for (i = 0; i < n; i++)
 		need(close(fds[i]) == 0);
@@ -279,7 +242,7 @@ static void c_fdoff(const char *dir)
 	int low = dup(0), s[2], fd, file;
 
 	close(low);
-	pair(s);
+	tcp_pair(s);
 	need(s[0] >= 100 && s[1] >= 100 && s[0] < 110 && s[1] < 110);
 	file = open(in(dir, "numbered"), O_RDWR | O_CREAT, 0600);
 	need(file >= 100 && unlink(in(dir, "numbered")) == 0);
@@ -298,15 +261,15 @@ static void c_absent(const char *dir)
 	int s[2], fd;
 
 	(void)dir;
-	fails(syscall(SYS_io_uring_setup, 8, params), ENOSYS);
-	fails(syscall(SYS_fsopen, "ramfs", 0), ENOSYS);
-	pair(s);
+	fails(ENOSYS, syscall(SYS_io_uring_setup, 8, params));
+	fails(ENOSYS, syscall(SYS_fsopen, "ramfs", 0));
+	tcp_pair(s);
 	closefrom(3);
-	fails(fcntl(s[0], F_GETFD), EBADF);
-	pair(s);
+	fails(EBADF, fcntl(s[0], F_GETFD));
+	tcp_pair(s);
 	for (fd = 3; fd < 256; fd++)
 		close(fd);
-	pair(s);
+	tcp_pair(s);
 	need(write(s[0], "x", 1) == 1 && close(s[0]) == 0 && close(s[1]) == 0);
 }
 
@@ -359,7 +322,7 @@ static void c_closer(const char *dir)
 	for (fd = 3; fd < CLOSER_END; fd++)
 		close(fd);
 	for (i = 0; i < 2; i++) {
-		pair(s[i]);
+		tcp_pair(s[i]);
 		need(pipe(s[i] + 2) == 0);
 		fd = s[i][2];		/* the end that is written to comes first */
 		s[i][2] = s[i][3];
@@ -383,7 +346,7 @@ static void c_epoll(const char *dir)
 	int s[2], p[2], ep = epoll_create1(0);
 
 	(void)dir;
-	pair(s);
+	tcp_pair(s);
 	need(pipe(p) == 0);
 	ev.data.u64 = 0x123456789abcdef;
 	need(epoll_ctl(ep, EPOLL_CTL_ADD, s[1], &ev) == 0);
@@ -442,7 +405,7 @@ static void c_spawn(const char *dir)
 	int d, s[2];
 	pid_t pid;
 
-	pair(s);
+	tcp_pair(s);
 	put_file(in(dir, "seven"), "seven\n");
 	need(write(s[0], "net\n", 4) == 4 && shutdown(s[0], SHUT_WR) == 0);
 	d = open(dir, O_RDONLY | O_DIRECTORY);

@@ -6,6 +6,8 @@
 # It runs twice: on the kernel of a rump_server, then on one of the shell's own, which a keeper
 # has from the shell's first child on.
 
+. "$TOP/tests/hijack/server.sh"
+
 # program NAME DESCR [PROGRAM]...: a case, which needs these programs
 program() {
 	_name=$1 _descr=$2
@@ -25,13 +27,6 @@ need() {
 embedded="timeout -k 5 120 env LD_PRELOAD=$B/lib/librumphijack.so RUMP_TEST_MARK=$PWD"
 remote="$embedded RUMP_SERVER=unix://$PWD/sock"
 
-# serve [OPTION]...: a rump_server for $remote.  $as, where it is set, is who all of this is.
-serve() {
-	atf_check -o ignore -e ignore ${as:-} "$B/server/rump_server" "$@" "unix://$PWD/sock"
-}
-halt() {
-	[ ! -S sock ] || timeout 60 "$B/tools/rump" halt "unix://$PWD/sock" || :
-}
 # What is left of a case, also of one that failed.
 end_session() {
 	[ ! -f pids ] || kill $(cat pids) 2>/dev/null

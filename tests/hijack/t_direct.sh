@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # O_DIRECT: file systems and a block device, embedded and in a server, and what reaches the image.
 . "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/hijack/server.sh"
 
 preload="timeout 120 env LD_PRELOAD=$B/lib/librumphijack.so"
 remote="$preload RUMP_SERVER=unix://$PWD/sock"
 h_direct="$B/tests/hijack/h_direct"
 
-serve() {
-	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$PWD/sock"
-}
-halt() {
-	[ ! -S sock ] || "$B/tools/rump" halt "unix://$PWD/sock" || true
-}
 # image TYPE SIZE: an empty one, "TYPE.img".
 image() {
 	[ -x "/sbin/mkfs.$1" ] || atf_skip "mkfs.$1 is not installed"

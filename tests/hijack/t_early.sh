@@ -3,16 +3,11 @@
 # at the end of threads and processes; programs with more rights than their user; and what looks
 # harmless only (h_early.c).
 . "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/hijack/server.sh"
 
 embedded="timeout 100 env LD_PRELOAD=$B/lib/librumphijack.so EARLY_DIR=/rump/run"
 remote="$embedded RUMP_SERVER=unix://$PWD/sock"
 
-serve() {
-	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$PWD/sock"
-}
-halt() {
-	[ ! -S sock ] || "$B/tools/rump" halt "unix://$PWD/sock" || true
-}
 servers() {
 	atf_test_case "$1" cleanup
 	eval "${1}_cleanup() { halt; }"

@@ -2,17 +2,12 @@
 # Names: links from one kernel into the other, programs on the way, odd names.  The prefix is below the
 # test's directory, so that what lands on the host is seen there.
 . "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/hijack/server.sh"
 
 embedded="timeout 60 env LD_PRELOAD=$B/lib/librumphijack.so"
 remote="$embedded RUMP_SERVER=unix://$PWD/sock"
 scope="path=$PWD/none,socket=all:nolocal"
 
-serve() {
-	atf_check -o ignore -e ignore "$B/server/rump_server" "unix://$PWD/sock"
-}
-halt() {
-	"$B/tools/rump" halt "unix://$PWD/sock" || true
-}
 # Nothing is on the host where the rump kernel's names are.
 nothing_here() {
 	[ ! -e none ] || atf_fail "$(ls -ld none) is on the host"

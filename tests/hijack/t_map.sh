@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Files of the rump kernel in programs' memory: embedded, in a server, and what reaches the disk.
 . "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/hijack/server.sh"
 
 preload="timeout 60 env LD_PRELOAD=$B/lib/librumphijack.so RUMP_TEST_MARK=$PWD"
 remote="$preload RUMP_SERVER=unix://$PWD/sock"
@@ -12,12 +13,6 @@ image() {
 	[ -x "/sbin/mkfs.$1" ] || atf_skip "mkfs.$1 is not installed"
 	truncate -s "$2" img
 	atf_check -o ignore -e ignore "/sbin/mkfs.$1" img
-}
-serve() {
-	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$PWD/sock"
-}
-halt() {
-	[ ! -S sock ] || "$B/tools/rump" halt "unix://$PWD/sock" || true
 }
 need() {
 	for p in "$@"; do

@@ -2,16 +2,11 @@
 # Data between descriptors of both kernels, and what files and sockets do with it: on the host,
 # embedded, and in a server.
 . "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/hijack/server.sh"
 
 preload="timeout 120 env LD_PRELOAD=$B/lib/librumphijack.so"
 remote="$preload RUMP_SERVER=unix://$PWD/sock"
 
-serve() {
-	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$PWD/sock"
-}
-halt() {
-	[ ! -S sock ] || "$B/tools/rump" halt "unix://$PWD/sock" || true
-}
 # On ext4, which answers as a host's file system does, and on the root.
 moves() {
 	atf_test_case "$1" cleanup

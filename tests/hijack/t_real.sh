@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Unmodified programs on a rump kernel: in the process, and in a server.
 . "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/hijack/server.sh"
 
 embedded="timeout 60 env LD_PRELOAD=$B/lib/librumphijack.so"
 remote="$embedded RUMP_SERVER=unix://$PWD/sock"
-
-serve() {
-	atf_check -o ignore -e ignore "$B/server/rump_server" "$@" "unix://$PWD/sock"
-}
-halt() {
-	"$B/tools/rump" halt "unix://$PWD/sock" || true
-}
 
 calls() {
 	atf_test_case "$1" cleanup

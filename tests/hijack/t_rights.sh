@@ -2,18 +2,13 @@
 # Descriptors of both kernels in messages: over the host's AF_UNIX sockets and the rump kernel's,
 # on the host, embedded, and in a server.
 . "$(atf_get_srcdir)/../env.sh"
+. "$TOP/tests/hijack/server.sh"
 
 preload="timeout 120 env LD_PRELOAD=$B/lib/librumphijack.so"
 server="RUMP_SERVER=unix://$PWD/sock"
 unix="RUMPHIJACK=path=/rump,socket=all"
 h=$B/tests/hijack/h_rights
 
-serve() {
-	atf_check -o ignore -e ignore "$B/server/rump_server" "unix://$PWD/sock"
-}
-halt() {
-	[ ! -S sock ] || "$B/tools/rump" halt "unix://$PWD/sock" || true
-}
 rights() {
 	atf_test_case "$1" cleanup
 	eval "${1}_body() {
